@@ -1,0 +1,3 @@
+//! The containers inside package files: ar, cpio, and compressed streams.
+
+pub mod compress;

@@ -1,0 +1,71 @@
+//! What only a deb can say.
+
+use crate::{Owner, PackagePath, Script};
+
+/// What only a deb can say; fpm's `--deb-…` flags.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Debian Policy 2.5; `optional` when `None`.
+    pub priority: Option<String>,
+    /// Further control fields, after the others, as `(name, value)`.
+    pub fields: Vec<(String, String)>,
+    /// Overrides the computed `Installed-Size`, in KiB.
+    pub installed_size: Option<u64>,
+    /// Owns every entry that has no owner of its own.
+    pub owner: Option<Owner>,
+    /// The suite in the changelog entry; `unstable` when `None`.
+    pub distribution: Option<String>,
+    /// The text of `changelog.Debian.gz`; one entry is generated when `None`.
+    pub changelog: Option<String>,
+    /// The text of upstream's `changelog.gz`.
+    pub upstream_changelog: Option<String>,
+    /// Further members of the control archive, as `(name, bytes)`, mode 0644.
+    pub control_members: Vec<(String, Vec<u8>)>,
+    /// debconf's `config`.
+    pub config: Option<Script>,
+    /// debconf's `templates`.
+    pub templates: Option<String>,
+    /// The `shlibs` member.
+    pub shlibs: Option<String>,
+    /// The `triggers` member.
+    pub triggers: Vec<Trigger>,
+    /// Runs on `postrm purge`, when the configuration files are deleted.
+    pub after_purge: Option<Script>,
+    /// Units whose service code goes into the maintainer scripts.
+    pub systemd: Systemd,
+    /// Generated maintainer scripts stop at the first failing command (`set -e`).
+    pub check_errors: bool,
+    /// `foo = 1.2.3` becomes `foo (>= 1.2.3), foo (<< 1.2.4)`.
+    pub ignore_release_in_dependencies: bool,
+    /// Regular files below /etc that are *not* configuration files.
+    pub not_config: Vec<PackagePath>,
+}
+
+/// systemd units and what the maintainer scripts do with them.
+#[derive(Clone, Debug, Default)]
+pub struct Systemd {
+    /// The units, as they are called in the package.
+    pub units: Vec<SystemdUnit>,
+    /// Enable them after a first installation.
+    pub enable: bool,
+    /// Start them after a first installation.
+    pub start: bool,
+    /// Restart them after an upgrade when they are enabled.
+    pub restart_after_upgrade: bool,
+}
+
+/// A unit of the package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemdUnit {
+    /// Its name, as in `orchestrator.service`.
+    pub name: String,
+}
+
+/// A line of the `triggers` member (deb-triggers(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// `interest`, `interest-noawait`, `activate` or `activate-noawait`.
+    pub directive: &'static str,
+    /// A file path or a trigger's name.
+    pub name: String,
+}

@@ -1,0 +1,143 @@
+//! What can go wrong while a package is put together and written.
+
+use std::path::PathBuf;
+
+use crate::PackagePath;
+use crate::path::PathError;
+
+/// Why a package could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written; the source names it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A package name with a character that no format allows.
+    #[error("`{name}` cannot be a package's name")]
+    Name {
+        /// The name as given.
+        name: String,
+    },
+    /// A field that must not be empty.
+    #[error("the package's {field} is empty")]
+    EmptyField {
+        /// Its name in `packhouse.toml`.
+        field: &'static str,
+    },
+    /// A line break or another control character in a field.
+    #[error("the package's {field} holds a line break or another control character")]
+    ControlCharacter {
+        /// Its name in `packhouse.toml`.
+        field: &'static str,
+    },
+    /// A version the format's tools would refuse.
+    #[error("`{version}` cannot be a version of {format}: {reason}")]
+    Version {
+        /// The version as given.
+        version: String,
+        /// The format's name.
+        format: &'static str,
+        /// What its rules say.
+        reason: &'static str,
+    },
+    /// A relation the format cannot express.
+    #[error("{format} cannot express the relation `{relation}`: {reason}")]
+    Relation {
+        /// The relation as given.
+        relation: String,
+        /// The format's name.
+        format: &'static str,
+        /// What its syntax lacks.
+        reason: &'static str,
+    },
+    /// A file name that cannot be in a package.
+    #[error("`{}` cannot be packaged", .on_disk.display())]
+    Path {
+        /// Where it was found.
+        on_disk: PathBuf,
+        /// Why.
+        source: PathError,
+    },
+    /// A device, socket or named pipe.
+    #[error("`{}` is {what}, which a package does not hold", .path.display())]
+    SpecialFile {
+        /// Where it was found.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A set-user-id or set-group-id file that no rule of the project names.
+    #[error("`{}` is set-user-id or set-group-id", .path.display())]
+    SetId {
+        /// Where it was found.
+        path: PathBuf,
+    },
+    /// An entry below something that is not a directory.
+    #[error("`{path}` cannot lie below `{file}`, which is not a directory")]
+    BelowFile {
+        /// The entry.
+        path: PackagePath,
+        /// What is in its way.
+        file: PackagePath,
+    },
+    /// A file where a directory with contents is.
+    #[error("`{path}` is a directory with contents already")]
+    ReplacesDirectory {
+        /// Where.
+        path: PackagePath,
+    },
+    /// A file that was written to while it was packaged.
+    #[error("`{}` changed while it was packaged: {expected} bytes expected, {found} read", .path.display())]
+    Changed {
+        /// The file on disk.
+        path: PathBuf,
+        /// Its size when the tree was put together.
+        expected: u64,
+        /// What could be read.
+        found: u64,
+    },
+    /// Something larger than the format can say.
+    #[error("{what} of {size} bytes is more than {format} can hold ({limit} bytes)")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// Its size.
+        size: u64,
+        /// The format's name.
+        format: &'static str,
+        /// The most it can say.
+        limit: u64,
+    },
+    /// An option whose value the format does not know or cannot honour.
+    #[error("{format} cannot take {option} `{value}`: {reason}")]
+    Option {
+        /// The format's name.
+        format: &'static str,
+        /// What the option is about.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    /// How to fix it, where that is known.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Error::Name { .. } => {
+                "a name has letters, digits, `+`, `-`, `.` and `_`, and starts with a letter or digit".into()
+            }
+            Error::EmptyField { field } => format!("set `{field}` in dist/packhouse.toml"),
+            Error::ControlCharacter { field } => format!("write the {field} on one line"),
+            Error::SpecialFile { .. } => "leave it out; let a script or systemd-tmpfiles create it".into(),
+            Error::SetId { .. } => {
+                "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"
+                    .into()
+            }
+            Error::Changed { .. } => "let the build finish before packaging".into(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,284 @@
+//! The files of a package: a sorted tree with modes, owners and marks.
+//!
+//! A tree is put together from directories on disk ([`FileTree::add_directory`]) and single entries, then
+//! completed with the directories that lead to them. Modes follow the *type* of an entry, never the umask of
+//! whoever checked it out: directories 0755, files 0755 when their owner may execute them, else 0644; a rule
+//! of the project overrides.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs_err as fs;
+
+use crate::{Error, PackagePath};
+
+/// The entries of a package, sorted by the bytes of their paths.
+#[derive(Clone, Debug, Default)]
+pub struct FileTree(BTreeMap<PackagePath, Entry>);
+
+/// One file, directory or link.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, as in `0o755`.
+    pub mode: u16,
+    /// Whom it belongs to on the customer's machine.
+    pub owner: Owner,
+    /// What it is for.
+    pub mark: Mark,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A regular file.
+    File {
+        /// Where its bytes come from.
+        content: Content,
+        /// Its length in bytes; a file that changes while it is packaged is an error.
+        size: u64,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink {
+        /// What it points to, as it stands.
+        target: Vec<u8>,
+    },
+}
+
+/// Where a file's bytes come from.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A file on disk, read once while the package is written.
+    Path(PathBuf),
+    /// Bytes made by Packhouse.
+    Bytes(Arc<[u8]>),
+}
+
+/// User and group by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// The user's name.
+    pub user: String,
+    /// The group's name.
+    pub group: String,
+}
+
+impl Default for Owner {
+    fn default() -> Owner {
+        Owner { user: "root".into(), group: "root".into() }
+    }
+}
+
+/// What an entry is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing special.
+    #[default]
+    Plain,
+    /// A configuration file: an upgrade never loses the customer's edits.
+    Config,
+    /// Documentation.
+    Documentation,
+    /// A licence text.
+    License,
+}
+
+impl Entry {
+    /// A directory of root's with mode 0755.
+    pub fn directory() -> Entry {
+        Entry { kind: Kind::Directory, mode: 0o755, owner: Owner::default(), mark: Mark::Plain }
+    }
+
+    /// A file of root's with these bytes.
+    pub fn bytes(bytes: impl Into<Arc<[u8]>>, mode: u16) -> Entry {
+        let bytes = bytes.into();
+        let size = bytes.len() as u64;
+        let kind = Kind::File { content: Content::Bytes(bytes), size };
+        Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain }
+    }
+
+    /// A symbolic link to `target`.
+    pub fn symlink(target: impl Into<Vec<u8>>) -> Entry {
+        let kind = Kind::Symlink { target: target.into() };
+        Entry { kind, mode: 0o777, owner: Owner::default(), mark: Mark::Plain }
+    }
+
+    /// The file, directory or symbolic link at `path`, not followed, with the mode of its type.
+    ///
+    /// # Errors
+    /// When it cannot be read, is a device, socket or named pipe, or is set-user-id or set-group-id (which a
+    /// package must say in so many words, not inherit from a build).
+    pub fn from_disk(path: &Path) -> Result<Entry, Error> {
+        let metadata = fs::symlink_metadata(path)?;
+        let kind = metadata.file_type();
+        if kind.is_symlink() {
+            return Ok(Entry::symlink(fs::read_link(path)?.into_os_string().into_vec()));
+        }
+        if kind.is_dir() {
+            return Ok(Entry::directory());
+        }
+        if !kind.is_file() {
+            let what = if kind.is_fifo() {
+                "a named pipe"
+            } else if kind.is_socket() {
+                "a socket"
+            } else {
+                "a device"
+            };
+            return Err(Error::SpecialFile { path: path.into(), what });
+        }
+        if metadata.mode() & 0o6000 != 0 {
+            return Err(Error::SetId { path: path.into() });
+        }
+        let mode = if metadata.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
+        let kind = Kind::File { content: Content::Path(path.into()), size: metadata.len() };
+        Ok(Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain })
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File { .. })
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.kind, Kind::Directory)
+    }
+}
+
+impl FileTree {
+    /// An empty tree.
+    pub fn new() -> FileTree {
+        FileTree::default()
+    }
+
+    /// Puts `entry` at `path`. What was there is replaced, except that a directory stays when a directory is
+    /// put over it with nothing new to say.
+    ///
+    /// # Errors
+    /// When a file would replace a directory that holds something, or something would lie below a file.
+    pub fn insert(&mut self, path: PackagePath, entry: Entry) -> Result<(), Error> {
+        let mut above = path.parent();
+        while let Some(directory) = above {
+            if self.0.get(&directory).is_some_and(|entry| !entry.is_directory()) {
+                return Err(Error::BelowFile { path, file: directory });
+            }
+            above = directory.parent();
+        }
+        if !entry.is_directory() && self.is_occupied_directory(&path) {
+            return Err(Error::ReplacesDirectory { path });
+        }
+        self.0.insert(path, entry);
+        Ok(())
+    }
+
+    fn is_occupied_directory(&self, path: &PackagePath) -> bool {
+        let after = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
+        let mut alike = self.0.range(after).map(|(other, _)| other.as_bytes());
+        // `a.b` sorts between `a` and `a/b`.
+        alike
+            .by_ref()
+            .map_while(|other| other.strip_prefix(path.as_bytes()))
+            .any(|rest| rest.starts_with(b"/"))
+    }
+
+    /// Copies the tree below `directory` to `at` (the root for `None`): every file, link and directory, not
+    /// following links; a directory that is already there keeps its mode and owner. Files called `skip` are
+    /// left out (`.gitkeep`).
+    ///
+    /// # Errors
+    /// As [`Entry::from_disk`] and [`FileTree::insert`]; a name that no package can hold.
+    pub fn add_directory(
+        &mut self,
+        directory: &Path,
+        at: Option<&PackagePath>,
+        skip: &[&str],
+    ) -> Result<(), Error> {
+        for item in fs::read_dir(directory)? {
+            let item = item?;
+            let name = item.file_name();
+            if skip.iter().any(|skipped| name.as_bytes() == skipped.as_bytes()) {
+                continue;
+            }
+            let path = match at {
+                Some(at) => at.join(name.as_bytes()),
+                None => PackagePath::new(name.as_bytes()),
+            }
+            .map_err(|source| Error::Path { on_disk: item.path(), source })?;
+            let entry = Entry::from_disk(&item.path())?;
+            let is_directory = entry.is_directory();
+            if !(is_directory && self.0.get(&path).is_some_and(Entry::is_directory)) {
+                self.insert(path.clone(), entry)?;
+            }
+            if is_directory {
+                self.add_directory(&item.path(), Some(&path), skip)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the directories that lead to entries and are not named themselves.
+    pub fn complete(&mut self) {
+        let mut missing = Vec::new();
+        for path in self.0.keys() {
+            let mut above = path.parent();
+            while let Some(directory) = above {
+                if self.0.contains_key(&directory) {
+                    break;
+                }
+                above = directory.parent();
+                missing.push(directory);
+            }
+        }
+        for directory in missing {
+            self.0.entry(directory).or_insert_with(Entry::directory);
+        }
+    }
+
+    /// Removes `path` and everything below it; tells whether there was anything.
+    pub fn remove(&mut self, path: &PackagePath) -> bool {
+        let before = self.0.len();
+        let directory = path.clone();
+        self.0.retain(|other, _| {
+            let rest = other.as_bytes().strip_prefix(directory.as_bytes());
+            !rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        });
+        before != self.0.len()
+    }
+
+    /// The entry at `path`.
+    pub fn entry(&self, path: &PackagePath) -> Option<&Entry> {
+        self.0.get(path)
+    }
+
+    /// The entry at `path`, to change its mode, owner or mark.
+    pub fn entry_mut(&mut self, path: &PackagePath) -> Option<&mut Entry> {
+        self.0.get_mut(path)
+    }
+
+    /// Every entry, sorted by path.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&PackagePath, &Entry)> {
+        self.0.iter()
+    }
+
+    /// Every entry, sorted by path, to change modes, owners or marks.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&PackagePath, &mut Entry)> {
+        self.0.iter_mut()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

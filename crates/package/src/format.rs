@@ -1,0 +1,119 @@
+//! The formats: one trait, one list.
+
+use std::fmt;
+use std::io::{Seek, Write};
+use std::num::NonZeroUsize;
+
+use crate::archive::compress::Compression;
+use crate::{Arch, Error, FileTree, Metadata, Result, Scripts, Timestamp, deb, rpm};
+
+/// Everything that goes into a package file.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// What it says about itself.
+    pub metadata: Metadata,
+    /// Its files, complete (see [`FileTree::complete`]).
+    pub files: FileTree,
+    /// What runs when.
+    pub scripts: Scripts,
+    /// The time of everything in it: built at, changed at.
+    pub timestamp: Timestamp,
+    /// What only some formats can say.
+    pub options: Options,
+}
+
+/// What only some formats can say, and how to compress.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How the payload is compressed; the format's default when `None`.
+    pub compression: Option<Compression>,
+    /// For deb only.
+    pub deb: deb::Options,
+    /// For rpm only.
+    pub rpm: rpm::Options,
+}
+
+/// What a writer may use of the machine. Has no influence on the bytes written.
+#[derive(Clone, Copy, Debug)]
+pub struct Resources {
+    /// How many threads compress.
+    pub threads: NonZeroUsize,
+}
+
+impl Resources {
+    /// All processors of this machine.
+    pub fn all() -> Resources {
+        Resources { threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
+    }
+}
+
+/// Where a package is written to: streamed, then a few places of fixed size filled in.
+pub trait Output: Write + Seek {}
+
+impl<T: Write + Seek> Output for T {}
+
+/// A package format. Everything known about it is behind this trait, in its own folder.
+pub trait PackageFormat: Send + Sync {
+    /// Its name, as in `deb`; for messages, flags and file endings.
+    fn name(&self) -> &'static str;
+
+    /// How the format spells the architecture.
+    fn arch(&self, arch: Arch) -> &'static str;
+
+    /// The conventional name of the package's file.
+    ///
+    /// # Errors
+    /// When the format cannot spell the name or version.
+    fn file_name(&self, metadata: &Metadata, options: &Options) -> Result<String>;
+
+    /// Writes the package to `out`, which must be empty and positioned at its start.
+    ///
+    /// # Errors
+    /// When a file cannot be read or changes while it is read, when `out` fails, and when the format cannot
+    /// say what the package holds.
+    fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()>;
+}
+
+/// The formats that can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Debian's, for dpkg and apt.
+    Deb,
+    /// rpm version 4, for rpm, yum, dnf and zypper.
+    Rpm,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 2] = [Format::Deb, Format::Rpm];
+
+    /// What is known about the format.
+    pub fn get(self) -> &'static dyn PackageFormat {
+        match self {
+            Format::Deb => &deb::Deb,
+            Format::Rpm => &rpm::Rpm,
+        }
+    }
+
+    /// The format called `name`, as fpm's `-t` names it.
+    pub fn parse(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.get().name() == name)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get().name())
+    }
+}
+
+impl Package {
+    /// Checks what no format could write.
+    ///
+    /// # Errors
+    /// See [`Metadata::check`].
+    pub fn check(&self) -> Result<(), Error> {
+        self.metadata.check()
+    }
+}

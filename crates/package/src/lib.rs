@@ -1,0 +1,44 @@
+//! Native Linux packages, written from one description.
+//!
+//! A [`Package`] is metadata, a tree of files, maintainer scripts and a time. A [`Format`] turns it into a
+//! file that the distribution's own tools accept: [`deb`] for dpkg and apt, [`rpm`] for rpm, dnf and zypper.
+//! Writing streams: memory does not depend on the payload's size. Nothing of the machine leaks into the
+//! bytes: no clock, umask, locale, user, directory order or file time; the same package is the same file.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`metadata`], [`version`], [`arch`], [`relation`] | what the package says about itself |
+//! | [`script`] | maintainer scripts, named by the moment they run at |
+//! | [`file_tree`], [`path`] | the files, their modes, owners and marks |
+//! | [`format`] | the trait every format implements, and the list of formats |
+//! | [`archive`] | ar, cpio and compressed streams |
+//!
+//! The crate does not build, sign or publish, and it does not read packages yet.
+
+pub mod arch;
+pub mod archive;
+pub mod deb;
+mod error;
+pub mod file_tree;
+pub mod format;
+pub mod metadata;
+pub mod path;
+pub mod relation;
+pub mod rpm;
+pub mod script;
+pub mod timestamp;
+pub mod version;
+
+pub use arch::Arch;
+pub use error::Error;
+pub use file_tree::{Content, Entry, FileTree, Kind, Mark, Owner};
+pub use format::{Format, Options, Package, PackageFormat, Resources};
+pub use metadata::{Metadata, PackageName, Relations};
+pub use path::PackagePath;
+pub use relation::Relation;
+pub use script::{Moment, Script, Scripts};
+pub use timestamp::Timestamp;
+pub use version::Version;
+
+/// What this crate's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,120 @@
+//! Where a file of a package goes, checked once.
+
+use std::fmt;
+
+/// The path of a file in a package: relative to the root, without `.`, `..` or empty components.
+///
+/// Paths are bytes, as file systems have them, and sort by bytes, so that a directory comes before what it
+/// holds.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackagePath(Box<[u8]>);
+
+/// Why a path cannot be a package's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// Nothing is left after the root.
+    #[error("the path is empty")]
+    Empty,
+    /// A `..` would lead out of the package.
+    #[error("`{path}` has a `..` component")]
+    Parent {
+        /// The path as given.
+        path: String,
+    },
+    /// A NUL byte or a line break, which no package format can hold.
+    #[error("`{path}` has a control character")]
+    Control {
+        /// The path as given.
+        path: String,
+    },
+    /// Linux allows at most 4095 bytes.
+    #[error("a path of {length} bytes is longer than the 4095 that Linux allows")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+impl PackagePath {
+    /// Takes an absolute (`/usr/bin/x`) or relative (`usr/bin/x`, `./usr/bin/x`) path.
+    ///
+    /// # Errors
+    /// When it is empty, leads outside, is too long, or holds a control character (a line break would split
+    /// `md5sums` and `conffiles` lines).
+    ///
+    /// ```
+    /// use packhouse_package::PackagePath;
+    /// assert_eq!(PackagePath::new("/usr//bin/x").unwrap().to_string(), "/usr/bin/x");
+    /// assert!(PackagePath::new("../etc/shadow").is_err());
+    /// ```
+    pub fn new(path: impl AsRef<[u8]>) -> Result<PackagePath, PathError> {
+        let given = path.as_ref();
+        let shown = || String::from_utf8_lossy(given).escape_debug().to_string();
+        if given.iter().any(u8::is_ascii_control) {
+            return Err(PathError::Control { path: shown() });
+        }
+        let mut path = Vec::with_capacity(given.len());
+        for component in given.split(|byte| *byte == b'/') {
+            match component {
+                b"" | b"." => continue,
+                b".." => return Err(PathError::Parent { path: shown() }),
+                _ => {}
+            }
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(component);
+        }
+        match path.len() {
+            0 => Err(PathError::Empty),
+            length @ 4096.. => Err(PathError::TooLong { length }),
+            _ => Ok(PackagePath(path.into())),
+        }
+    }
+
+    /// The path below the root, without a leading slash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The directory that holds it; `None` for an entry of the root.
+    pub fn parent(&self) -> Option<PackagePath> {
+        let slash = self.0.iter().rposition(|byte| *byte == b'/')?;
+        Some(PackagePath(self.0[..slash].into()))
+    }
+
+    /// Its last component.
+    pub fn file_name(&self) -> &[u8] {
+        let start = self.0.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        &self.0[start..]
+    }
+
+    /// The path `name` (one or more components) below this directory.
+    ///
+    /// # Errors
+    /// As [`PackagePath::new`].
+    pub fn join(&self, name: impl AsRef<[u8]>) -> Result<PackagePath, PathError> {
+        PackagePath::new([self.as_bytes(), b"/", name.as_ref()].concat())
+    }
+
+    /// Whether it is `directory` itself or below it.
+    pub fn is_within(&self, directory: &str) -> bool {
+        let directory = directory.trim_matches('/').as_bytes();
+        match self.0.strip_prefix(directory) {
+            Some(rest) => directory.is_empty() || rest.is_empty() || rest[0] == b'/',
+            None => false,
+        }
+    }
+}
+
+impl fmt::Display for PackagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for PackagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}

@@ -1,0 +1,107 @@
+//! What only an rpm can say.
+
+use crate::{Owner, PackagePath, Relation, Script};
+
+/// What only an rpm can say; fpm's `--rpm-…` flags.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Behind the release, as in `1.el9`; fpm's `--rpm-dist`.
+    pub dist: Option<String>,
+    /// The summary, when it differs from the package's.
+    pub summary: Option<String>,
+    /// The digest of each file.
+    pub file_digest: FileDigest,
+    /// Owns every entry that has no owner of its own.
+    pub owner: Option<Owner>,
+    /// Dependencies with a kind that the common metadata has no word for.
+    pub dependencies: Vec<Dependency>,
+    /// `DISTRIBUTION`.
+    pub distribution: Option<String>,
+    /// `BUGURL`.
+    pub bug_url: Option<String>,
+    /// The text of `%changelog` entries; none is written when `None`.
+    pub changelog: Option<String>,
+    /// Prefixes of a relocatable package.
+    pub prefixes: Vec<String>,
+    /// Runs before the transaction; must be Lua or tolerate an empty root.
+    pub before_transaction: Option<Script>,
+    /// Runs after the transaction.
+    pub after_transaction: Option<Script>,
+    /// Runs on `rpm --verify`.
+    pub verify: Option<Script>,
+    /// Scripts that other packages' installation and removal run.
+    pub triggers: Vec<Trigger>,
+    /// Directories the package owns although the distribution has them (with everything below).
+    pub own_directories: Vec<PackagePath>,
+    /// Directories the package does not own although it alone has them.
+    pub disown_directories: Vec<PackagePath>,
+    /// `foo = 1.2.3` becomes `foo >= 1.2.3` and `foo < 1.2.4`.
+    pub ignore_release_in_dependencies: bool,
+}
+
+/// The digest of each file in the header. rpm 4.11 knows all of them; FIPS systems refuse MD5 and SHA-1, which
+/// are therefore not offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileDigest {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// A dependency of a special kind, as in `Requires(post): systemd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// Its kind.
+    pub kind: DependencyKind,
+    /// What it says.
+    pub relation: Relation,
+}
+
+/// The kinds of dependency that the common metadata has no word for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DependencyKind {
+    /// `Requires(pre)`
+    RequiresPre,
+    /// `Requires(post)`
+    RequiresPost,
+    /// `Requires(preun)`
+    RequiresPreun,
+    /// `Requires(postun)`
+    RequiresPostun,
+    /// `Requires(pretrans)`
+    RequiresPretrans,
+    /// `Requires(posttrans)`
+    RequiresPosttrans,
+    /// `Requires(verify)`
+    RequiresVerify,
+    /// `Supplements`
+    Supplements,
+}
+
+/// A trigger scriptlet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// What sets it off.
+    pub moment: TriggerMoment,
+    /// The package that sets it off, with an optional version.
+    pub package: Relation,
+    /// What runs.
+    pub script: Script,
+}
+
+/// What happens to the other package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggerMoment {
+    /// `%triggerprein`
+    BeforeInstall,
+    /// `%triggerin`
+    AfterInstall,
+    /// `%triggerun`
+    BeforeUninstall,
+    /// `%triggerpostun`
+    AfterUninstall,
+}
