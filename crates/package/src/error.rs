@@ -58,6 +58,20 @@ pub enum Error {
         /// Why.
         source: PathError,
     },
+    /// A file that the project says the build makes, and it did not.
+    #[error("the build made no `{}`", .source_path.display())]
+    NotBuilt {
+        /// As the project names it.
+        source_path: PathBuf,
+    },
+    /// A rule about something that is not in the package.
+    #[error("`{path}` is not in the package, but {rule} names it")]
+    NotInPackage {
+        /// What the rule names.
+        path: PackagePath,
+        /// Where the rule is.
+        rule: &'static str,
+    },
     /// A device, socket or named pipe.
     #[error("`{}` is {what}, which a package does not hold", .path.display())]
     SpecialFile {
@@ -131,6 +145,10 @@ impl Error {
             }
             Error::EmptyField { field } => format!("set `{field}` in dist/packhouse.toml"),
             Error::ControlCharacter { field } => format!("write the {field} on one line"),
+            Error::NotBuilt { .. } => {
+                "correct `source` in [[files]] of dist/packhouse.toml, or the commands of [build]".into()
+            }
+            Error::NotInPackage { .. } => "correct the path, or have the build put the file there".into(),
             Error::SpecialFile { .. } => "leave it out; let a script or systemd-tmpfiles create it".into(),
             Error::SetId { .. } => {
                 "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"

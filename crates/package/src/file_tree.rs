@@ -83,6 +83,8 @@ pub enum Mark {
     Plain,
     /// A configuration file: an upgrade never loses the customer's edits.
     Config,
+    /// Below `/etc`, and yet not a configuration file.
+    NotConfig,
     /// Documentation.
     Documentation,
     /// A licence text.
@@ -139,6 +141,13 @@ impl Entry {
         let mode = if metadata.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
         let kind = Kind::File { content: Content::Path(path.into()), size: metadata.len() };
         Ok(Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain })
+    }
+
+    /// Whether it is a configuration file at `path`: marked as one, or below `/etc` and not marked otherwise.
+    /// Only regular files are; dpkg and rpm do not keep a customer's changes of links and directories.
+    pub fn is_config(&self, path: &PackagePath) -> bool {
+        self.is_file()
+            && (self.mark == Mark::Config || (self.mark != Mark::NotConfig && path.is_within("/etc")))
     }
 
     /// Whether it is a regular file.
@@ -241,15 +250,31 @@ impl FileTree {
         }
     }
 
-    /// Removes `path` and everything below it; tells whether there was anything.
-    pub fn remove(&mut self, path: &PackagePath) -> bool {
-        let before = self.0.len();
-        let directory = path.clone();
-        self.0.retain(|other, _| {
-            let rest = other.as_bytes().strip_prefix(directory.as_bytes());
-            !rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    /// Removes what `is_meant` names, and everything below it.
+    pub fn remove_matching(&mut self, is_meant: impl Fn(&PackagePath) -> bool) {
+        let mut removed: Vec<String> = Vec::new();
+        self.0.retain(|path, entry| {
+            if removed.iter().any(|directory| path.is_within(directory)) {
+                return false;
+            }
+            let is_removed = is_meant(path);
+            if is_removed && entry.is_directory() {
+                removed.push(path.to_string());
+            }
+            !is_removed
         });
-        before != self.0.len()
+    }
+
+    /// The same tree with every path below `prefix`.
+    ///
+    /// # Errors
+    /// When a path becomes too long.
+    pub fn below(self, prefix: &PackagePath) -> Result<FileTree, Error> {
+        let moved = self.0.into_iter().map(|(path, entry)| match prefix.join(path.as_bytes()) {
+            Ok(path) => Ok((path, entry)),
+            Err(source) => Err(Error::Path { on_disk: path.to_string().into(), source }),
+        });
+        Ok(FileTree(moved.collect::<Result<_, _>>()?))
     }
 
     /// The entry at `path`.

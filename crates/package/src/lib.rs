@@ -10,6 +10,7 @@
 //! | [`metadata`], [`version`], [`arch`], [`relation`] | what the package says about itself |
 //! | [`script`] | maintainer scripts, named by the moment they run at |
 //! | [`file_tree`], [`path`] | the files, their modes, owners and marks |
+//! | [`assemble`] | puts a package together from what a build left and the project's rules |
 //! | [`format`] | the trait every format implements, and the list of formats |
 //! | [`archive`] | ar, cpio and compressed streams |
 //!
@@ -17,12 +18,14 @@
 
 pub mod arch;
 pub mod archive;
+pub mod assemble;
 pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
 pub mod metadata;
 pub mod path;
+pub mod pattern;
 pub mod relation;
 pub mod rpm;
 pub mod script;

@@ -116,6 +116,12 @@ impl Script {
         })
     }
 
+    /// The same script, run by another interpreter.
+    #[must_use]
+    pub fn interpreted_by(self, interpreter: impl Into<String>) -> Script {
+        Script { interpreter: interpreter.into(), argument: None, text: self.text }
+    }
+
     /// A `/bin/sh` script with this text.
     pub fn shell(text: impl Into<String>) -> Script {
         Script { interpreter: "/bin/sh".into(), argument: None, text: text.into() }

@@ -1,6 +1,6 @@
 //! What only a deb can say.
 
-use crate::{Owner, PackagePath, Script};
+use crate::{Owner, Script};
 
 /// What only a deb can say; fpm's `--deb-…` flags.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +37,6 @@ pub struct Options {
     pub check_errors: bool,
     /// `foo = 1.2.3` becomes `foo (>= 1.2.3), foo (<< 1.2.4)`.
     pub ignore_release_in_dependencies: bool,
-    /// Regular files below /etc that are *not* configuration files.
-    pub not_config: Vec<PackagePath>,
 }
 
 /// systemd units and what the maintainer scripts do with them.

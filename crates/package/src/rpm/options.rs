@@ -13,7 +13,7 @@ pub struct Options {
     pub file_digest: FileDigest,
     /// Owns every entry that has no owner of its own.
     pub owner: Option<Owner>,
-    /// Dependencies with a kind that the common metadata has no word for.
+    /// Dependencies that only the rpm has, in addition to the common metadata's.
     pub dependencies: Vec<Dependency>,
     /// `DISTRIBUTION`.
     pub distribution: Option<String>,
@@ -61,9 +61,11 @@ pub struct Dependency {
     pub relation: Relation,
 }
 
-/// The kinds of dependency that the common metadata has no word for.
+/// The kinds of dependency; some have a list in the common metadata, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DependencyKind {
+    /// `Requires`
+    Requires,
     /// `Requires(pre)`
     RequiresPre,
     /// `Requires(post)`
@@ -78,8 +80,20 @@ pub enum DependencyKind {
     RequiresPosttrans,
     /// `Requires(verify)`
     RequiresVerify,
+    /// `Recommends`
+    Recommends,
+    /// `Suggests`
+    Suggests,
     /// `Supplements`
     Supplements,
+    /// `Enhances`
+    Enhances,
+    /// `Provides`
+    Provides,
+    /// `Conflicts`
+    Conflicts,
+    /// `Obsoletes`
+    Obsoletes,
 }
 
 /// A trigger scriptlet.

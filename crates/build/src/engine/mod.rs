@@ -1,0 +1,3 @@
+//! Engines: where a job runs.
+
+pub mod host;

@@ -1,0 +1,117 @@
+//! What Packhouse knows of distributions: the table `distributions.toml`, read once.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use packhouse_package::Format;
+use packhouse_package::archive::compress::Compression;
+use serde::Deserialize;
+
+use crate::Target;
+
+/// A distribution of the table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Distribution {
+    /// Its name for people.
+    pub title: String,
+    format: String,
+    zstd_since: Option<String>,
+    image: String,
+    #[serde(default)]
+    images: BTreeMap<String, String>,
+    /// Dockerfile lines that make the base image ready to build in.
+    pub prepare: String,
+    /// Its current versions, newest last.
+    pub versions: Vec<String>,
+}
+
+impl Distribution {
+    /// The distribution called `id` in `dist/`; `None` when the table does not have it.
+    pub fn find(id: &str) -> Option<&'static Distribution> {
+        Distribution::all().get(id)
+    }
+
+    /// Every distribution of the table, by id.
+    pub fn all() -> &'static BTreeMap<String, Distribution> {
+        static TABLE: OnceLock<BTreeMap<String, Distribution>> = OnceLock::new();
+        TABLE.get_or_init(|| {
+            toml::from_str(include_str!("../distributions.toml"))
+                .expect("the table is tested to be well-formed")
+        })
+    }
+
+    /// The format of its packages.
+    pub fn format(&self) -> Format {
+        Format::parse(&self.format).expect("the table is tested to name formats that exist")
+    }
+
+    /// The public base image of a version.
+    pub fn image(&self, version: &str) -> String {
+        self.images.get(version).unwrap_or(&self.image).replace("{version}", version)
+    }
+
+    fn reads_zstd(&self, version: &str) -> bool {
+        self.zstd_since.as_deref().is_some_and(|since| compare(version, since) != Ordering::Less)
+    }
+}
+
+/// The best compression that the target's own package manager reads; for a distribution that is not in the
+/// table xz, which every dpkg and rpm of the last ten years reads.
+pub fn compression(target: &Target) -> Compression {
+    match Distribution::find(&target.distribution) {
+        Some(distribution) if distribution.reads_zstd(&target.version) => Compression::ZSTD,
+        _ => Compression::XZ,
+    }
+}
+
+/// Compares versions of distributions, number by number.
+fn compare(a: &str, b: &str) -> Ordering {
+    let numbers =
+        |version: &str| -> Vec<u32> { version.split('.').map_while(|part| part.parse().ok()).collect() };
+    numbers(a).cmp(&numbers(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(distribution: &str, version: &str) -> Target {
+        Target { distribution: distribution.into(), version: version.into() }
+    }
+
+    #[test]
+    fn the_table_is_well_formed() {
+        for (id, distribution) in Distribution::all() {
+            assert!(Target::is_name(id));
+            distribution.format();
+            assert!(!distribution.versions.is_empty(), "{id}");
+            assert!(distribution.versions.iter().all(|version| Target::is_name(version)), "{id}");
+        }
+    }
+
+    #[test]
+    fn old_package_managers_get_xz() {
+        for (distribution, version, wanted) in [
+            ("ubuntu", "20.04", Compression::ZSTD),
+            ("ubuntu", "16.04", Compression::XZ),
+            ("debian", "11", Compression::XZ),
+            ("debian", "12", Compression::ZSTD),
+            ("centos", "7", Compression::XZ),
+            ("amazon-linux", "2", Compression::XZ),
+            ("amazon-linux", "2023", Compression::ZSTD),
+            ("rocky", "8", Compression::ZSTD),
+            ("gentoo", "1", Compression::XZ),
+        ] {
+            assert_eq!(compression(&target(distribution, version)), wanted, "{distribution} {version}");
+        }
+    }
+
+    #[test]
+    fn a_version_may_have_an_image_of_its_own() {
+        let rhel = Distribution::find("rhel").unwrap();
+        assert_eq!(rhel.image("7"), "centos:7");
+        assert_eq!(rhel.image("9"), "registry.access.redhat.com/ubi9/ubi");
+    }
+}

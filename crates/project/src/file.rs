@@ -1,0 +1,261 @@
+//! What the user wrote in `dist/packhouse.toml`, and in a target's `target.toml` that overrides it.
+//!
+//! Every value keeps its place, so that whatever is found wrong with it later can be shown in the file.
+
+use std::collections::BTreeMap;
+
+use crate::reader::{Document, Section};
+use crate::{Place, Problem, Problems, SourceFile};
+
+pub use crate::reader::Located;
+
+/// The settings of a project file. All are optional here: what must be there is known only when a target's
+/// own settings have been laid over the shared ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectFile {
+    /// One-line texts and the description.
+    pub texts: Texts,
+    /// Lists of relations and paths.
+    pub lists: Lists,
+    /// `[version]`
+    pub version: VersionSettings,
+    /// `[build]`
+    pub build: BuildSettings,
+    /// `[[files]]`
+    pub files: Option<Vec<FileSettings>>,
+    /// `[package]`
+    pub package: PackageSettings,
+    /// `[base-image] repository`
+    pub base_image: Option<Located<String>>,
+    /// `[sign]`
+    pub sign: SignSettings,
+    /// `[publish]`
+    pub publish: PublishSettings,
+    /// `[channels]`
+    pub channels: Option<BTreeMap<String, ChannelSettings>>,
+}
+
+macro_rules! settings {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $read:ident($key:literal)),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the fields are the keys, documented in docs/reference/packhouse-toml.md")]
+        pub struct $name { $($(#[$field_doc])* pub $field: Option<$type>),* }
+
+        impl $name {
+            fn read(section: &mut Section<'_>) -> $name {
+                $name { $($field: section.$read($key)),* }
+            }
+
+            fn over(self, base: $name) -> $name {
+                $name { $($field: self.$field.or(base.$field)),* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// One-line texts and the description.
+    Texts {
+        name: Located<String> = string("name"),
+        summary: Located<String> = string("summary"),
+        description: Located<String> = string("description"),
+        homepage: Located<String> = string("homepage"),
+        vendor: Located<String> = string("vendor"),
+        maintainer: Located<String> = string("maintainer"),
+        license: Located<String> = string("license"),
+        category: Located<String> = string("category"),
+        architecture: Located<String> = string("architecture"),
+    }
+}
+
+settings! {
+    /// Lists of relations and paths.
+    Lists {
+        depends: Vec<Located<String>> = strings("depends"),
+        pre_depends: Vec<Located<String>> = strings("pre-depends"),
+        recommends: Vec<Located<String>> = strings("recommends"),
+        suggests: Vec<Located<String>> = strings("suggests"),
+        enhances: Vec<Located<String>> = strings("enhances"),
+        provides: Vec<Located<String>> = strings("provides"),
+        conflicts: Vec<Located<String>> = strings("conflicts"),
+        replaces: Vec<Located<String>> = strings("replaces"),
+        config_files: Vec<Located<String>> = strings("config-files"),
+        exclude: Vec<Located<String>> = strings("exclude"),
+    }
+}
+
+settings! {
+    /// `[version]`: where the version comes from and how a package is tagged.
+    VersionSettings {
+        from: Located<String> = string("from"),
+        literal: Located<String> = string("literal"),
+        format: Located<String> = string("format"),
+        epoch: Located<i64> = integer("epoch"),
+        release: Located<String> = string("release"),
+    }
+}
+
+settings! {
+    /// `[build]`: how the project is built.
+    BuildSettings {
+        engine: Located<String> = string("engine"),
+        commands: Vec<Located<String>> = strings("commands"),
+        environment: BTreeMap<String, Located<String>> = string_map("environment"),
+    }
+}
+
+settings! {
+    /// `[package]`: how packages are written.
+    PackageSettings {
+        compression: Located<String> = string("compression"),
+        compression_level: Located<i64> = integer("compression-level"),
+    }
+}
+
+settings! {
+    /// `[sign]`: who signs, and who may.
+    SignSettings {
+        key: Located<String> = string("key"),
+        key_file: Located<String> = string("key-file"),
+        passphrase_file: Located<String> = string("passphrase-file"),
+        keyring: Located<String> = string("keyring"),
+    }
+}
+
+settings! {
+    /// `[publish]`: where the distribution site is.
+    PublishSettings {
+        to: Located<String> = string("to"),
+        public_url: Located<String> = string("public-url"),
+    }
+}
+
+settings! {
+    /// A channel of `[channels]`: what is published to it.
+    ChannelSettings {
+        branches: Vec<Located<String>> = strings("branches"),
+        tags: Vec<Located<String>> = strings("tags"),
+    }
+}
+
+/// One of `[[files]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the keys, documented in docs/reference/packhouse-toml.md")]
+pub struct FileSettings {
+    pub place: Place,
+    pub source: Option<Located<String>>,
+    pub destination: Option<Located<String>>,
+    pub mode: Option<Located<String>>,
+    pub kind: Option<Located<String>>,
+    pub owner: Option<Located<String>>,
+    pub group: Option<Located<String>>,
+}
+
+impl ProjectFile {
+    /// Reads a file's text; a part that is wrong is reported and left out.
+    pub fn parse(file: SourceFile) -> (ProjectFile, Problems) {
+        Document::new(file).read(ProjectFile::read)
+    }
+
+    fn read(section: &mut Section<'_>) -> ProjectFile {
+        ProjectFile {
+            texts: Texts::read(section),
+            lists: Lists::read(section),
+            version: section.table("version", VersionSettings::read).unwrap_or_default(),
+            build: section.table("build", BuildSettings::read).unwrap_or_default(),
+            files: section.tables("files", FileSettings::read),
+            package: section.table("package", PackageSettings::read).unwrap_or_default(),
+            base_image: section.table("base-image", |image| image.string("repository")).flatten(),
+            sign: section.table("sign", SignSettings::read).unwrap_or_default(),
+            publish: section.table("publish", PublishSettings::read).unwrap_or_default(),
+            channels: section.table("channels", |channels| channels.named_tables(ChannelSettings::read)),
+        }
+    }
+
+    /// These settings laid over `base`: a key that is set here hides the same key there.
+    #[must_use]
+    pub fn over(self, base: ProjectFile) -> ProjectFile {
+        ProjectFile {
+            texts: self.texts.over(base.texts),
+            lists: self.lists.over(base.lists),
+            version: self.version.over(base.version),
+            build: self.build.over(base.build),
+            files: self.files.or(base.files),
+            package: self.package.over(base.package),
+            base_image: self.base_image.or(base.base_image),
+            sign: self.sign.over(base.sign),
+            publish: self.publish.over(base.publish),
+            channels: self.channels.or(base.channels),
+        }
+    }
+}
+
+impl FileSettings {
+    fn read(section: &mut Section<'_>, place: Place) -> FileSettings {
+        let settings = FileSettings {
+            place,
+            source: section.string("source"),
+            destination: section.string("destination"),
+            mode: section.string("mode"),
+            kind: section.string("type"),
+            owner: section.string("owner"),
+            group: section.string("group"),
+        };
+        if settings.destination.is_none() && section.place("destination").is_none() {
+            let problem = Problem::at(&settings.place, "one of `[[files]]` has no `destination`");
+            section.report(problem.help("say where it goes in the package: destination = \"/usr/bin/…\""));
+        }
+        settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> (ProjectFile, Vec<String>) {
+        let file = SourceFile { path: "dist/packhouse.toml".into(), text: text.into() };
+        let (settings, problems) = ProjectFile::parse(file);
+        let shown =
+            problems.iter().map(|p| format!("{}: {p} ({})", p.line().unwrap(), p.fix().unwrap_or("-")));
+        (settings, shown.collect())
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_its_line() {
+        let (_, problems) =
+            parse("nmae = \"x\"\nsummary = 3\n[build]\ncomands = []\n[[files]]\nsource = \"a\"\n");
+        assert_eq!(
+            problems,
+            [
+                "2: `summary` must be a string (-)",
+                "4: unknown key `build.comands` (did you mean `commands`?)",
+                "5: one of `[[files]]` has no `destination` (say where it goes in the package: destination = \"/usr/bin/…\")",
+                "1: unknown key `nmae` (did you mean `name`?)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_syntax_error_does_not_hide_the_rest() {
+        let (settings, problems) = parse("name = \nsummary = \"s\"\n");
+        assert_eq!(settings.texts.summary.unwrap().value, "s");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with("1: not valid TOML"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_target_overrides_key_by_key() {
+        let (base, _) = parse(
+            "name = \"base\"\nsummary = \"s\"\ndepends = [\"a\"]\n[build]\nengine = \"host\"\ncommands = [\"make\"]",
+        );
+        let (target, problems) = parse("depends = [\"b\"]\n[build]\nengine = \"docker\"");
+        assert!(problems.is_empty());
+        let merged = target.over(base);
+        assert_eq!(merged.texts.name.unwrap().value, "base");
+        assert_eq!(merged.lists.depends.unwrap()[0].value, "b");
+        assert_eq!(merged.build.engine.unwrap().value, "docker");
+        assert_eq!(merged.build.commands.unwrap()[0].value, "make");
+    }
+}

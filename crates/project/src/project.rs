@@ -1,0 +1,433 @@
+//! A project: its settings, its targets, and how a plan is made of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use packhouse_build::Job;
+use packhouse_package::{Format, Moment, Script};
+
+use crate::file::{Located, ProjectFile};
+use crate::fpm::Arguments;
+use crate::plan::{DEFAULT_FORMAT, format_problem};
+use crate::version::{self, VersionSource};
+use crate::{
+    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Tag, Target, TargetPlan, channel,
+    fpm, spec,
+};
+
+/// Where the shared settings are, relative to the project.
+pub const PROJECT_FILE: &str = "dist/packhouse.toml";
+
+/// A keyring that is used without being named.
+const DEFAULT_KEYRING: &str = "dist/trustedkeys.gpg";
+
+/// A project and its targets, read from disk.
+#[derive(Clone, Debug)]
+pub struct Project {
+    root: PathBuf,
+    shared: ProjectFile,
+    targets: Vec<TargetFiles>,
+}
+
+/// What a target's directory holds.
+#[derive(Clone, Debug)]
+struct TargetFiles {
+    target: Target,
+    settings: ProjectFile,
+    arguments: Arguments,
+    scripts: BTreeMap<Moment, (PathBuf, Script)>,
+    /// Problems of its own files; reported when the target is selected.
+    format: Option<Format>,
+}
+
+/// Which targets are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// One, as the user named it.
+    Named(Vec<String>),
+}
+
+impl Project {
+    /// Reads the project at `root`: its settings and every target.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the tree.
+    pub fn open(root: &Path) -> Result<Project, Problems> {
+        let mut problems = Problems::new();
+        let shared = read_settings(root, Path::new(PROJECT_FILE), &mut problems);
+        if shared.is_none() {
+            let problem = Problem::with(PROJECT_FILE, "there is no such file");
+            problems.push(problem.help("`packhouse init` writes it; -C names another project"));
+        }
+        let shared = shared.unwrap_or_default();
+        let targets: Vec<TargetFiles> = Target::find_all(root, &mut problems)
+            .into_iter()
+            .map(|target| TargetFiles::read(root, target, &shared, &mut problems))
+            .collect();
+        if targets.is_empty() && root.join(PROJECT_FILE).is_file() {
+            let problem = Problem::with("dist", "the project has no target");
+            problems.push(problem.help("`packhouse target add debian 12` writes one: dist/debian/12/"));
+        }
+        problems.or(Project { root: root.into(), shared, targets })
+    }
+
+    /// The project's root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its targets with their package formats, sorted.
+    pub fn targets(&self) -> impl Iterator<Item = (&Target, Option<Format>)> {
+        self.targets.iter().map(|files| (&files.target, files.format))
+    }
+
+    /// The channel names the project knows, for messages.
+    pub fn settings(&self) -> &ProjectFile {
+        &self.shared
+    }
+
+    /// Resolves the selected targets.
+    ///
+    /// # Errors
+    /// Everything that stands in the way of a release.
+    pub fn plan(&self, selection: &Selection, facts: &Facts) -> Result<Plan, Problems> {
+        let mut problems = Problems::new();
+        let selected = self.select(selection)?;
+        let settings = &self.shared;
+        let name = required(&settings.texts.name, "name", "\"my-program\"", &mut problems);
+        let version = self.version(facts, &mut problems);
+        let channel = self.channel(facts, &mut problems);
+        let targets = selected
+            .iter()
+            .filter_map(|files| self.plan_target(files, version.as_deref()?, facts, &mut problems))
+            .collect();
+        problems.or(Plan {
+            root: self.root.clone(),
+            name: name.unwrap_or_default(),
+            summary: text(&settings.texts.summary).unwrap_or_default(),
+            homepage: text(&settings.texts.homepage),
+            version: version.unwrap_or_default(),
+            channel: channel.unwrap_or_default(),
+            time: facts.time,
+            revision: facts.revision.clone(),
+            signing_key: self.signing_key()?,
+            passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),
+            keyring: self.keyring(),
+            publish_to: facts.publish_to.clone().or_else(|| text(&settings.publish.to)),
+            public_url: text(&settings.publish.public_url),
+            targets,
+        })
+    }
+
+    /// Who signs, as the project says.
+    ///
+    /// # Errors
+    /// When it names two.
+    pub fn signing_key(&self) -> Result<Option<SigningKey>, Problems> {
+        match (&self.shared.sign.key, &self.shared.sign.key_file) {
+            (Some(_), Some(file)) => {
+                let problem = Problem::at(&file.place, "[sign] names two keys: `key` and `key-file`");
+                Err(problem.help("keep the one that signs").into())
+            }
+            (Some(key), None) => Ok(Some(SigningKey::Fingerprint(key.value.clone()))),
+            (None, Some(file)) => Ok(Some(SigningKey::File(self.root.join(&file.value)))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The keyring of those who may sign: the named one, else `dist/trustedkeys.gpg` where it is there.
+    pub fn keyring(&self) -> Option<PathBuf> {
+        match &self.shared.sign.keyring {
+            Some(keyring) => Some(self.root.join(&keyring.value)),
+            None => Some(self.root.join(DEFAULT_KEYRING)).filter(|path| path.is_file()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn arguments_of(&self, target: usize) -> &Arguments {
+        &self.targets[target].arguments
+    }
+
+    fn select(&self, selection: &Selection) -> Result<Vec<&TargetFiles>, Problems> {
+        let Selection::Named(words) = selection else { return Ok(self.targets.iter().collect()) };
+        let found: Vec<&TargetFiles> =
+            self.targets.iter().filter(|files| files.target.is_named(words)).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let name = words.join("-");
+        let known: Vec<String> = self.targets.iter().map(|files| files.target.to_string()).collect();
+        let help = match crate::reader::nearest(&name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}? The targets are {}", known.join(", ")),
+            None => format!("the targets are {}", known.join(", ")),
+        };
+        Err(Problem::with("dist", format!("there is no target {name}")).help(help).into())
+    }
+
+    fn version(&self, facts: &Facts, problems: &mut Problems) -> Option<String> {
+        let settings = &self.shared.version;
+        if let (Some(_), Some(from)) = (&settings.literal, &settings.from) {
+            let problem = Problem::at(&from.place, "[version] says both `from` and `literal`");
+            problems.push(problem.help("keep the one that tells the version"));
+            return None;
+        }
+        let source = match (&settings.literal, &settings.from) {
+            (Some(literal), _) => return Some(version::for_packages(&literal.value)),
+            (None, Some(from)) => match VersionSource::parse(&from.value) {
+                Some(source) => source,
+                None => {
+                    let known: Vec<&str> = VersionSource::ALL.iter().map(|source| source.name()).collect();
+                    let problem =
+                        Problem::at(&from.place, format!("`{}` is no source of a version", from.value));
+                    problems
+                        .push(problem.help(format!("one of {}; or literal = \"1.2.3\"", known.join(", "))));
+                    return None;
+                }
+            },
+            (None, None) => match VersionSource::detect(&self.root) {
+                Some(source) => source,
+                None => {
+                    let problem = Problem::with(PROJECT_FILE, "nothing tells the project's version");
+                    problems.push(problem.help("[version] from = \"VERSION\" (mix.exs, Cargo.toml, git-tag, …), or literal = \"1.2.3\""));
+                    return None;
+                }
+            },
+        };
+        let tag = facts.revision.as_ref().and_then(|revision| revision.tag.as_deref());
+        match source.read(&self.root, tag) {
+            Ok(version) => Some(version::for_packages(&version.value)),
+            Err(problem) => {
+                problems.push(*problem);
+                None
+            }
+        }
+    }
+
+    fn channel(&self, facts: &Facts, problems: &mut Problems) -> Option<String> {
+        if let Some(channel) = &facts.channel {
+            if !channel::is_name(channel) {
+                let problem = Problem::with("--channel", format!("`{channel}` cannot be a channel's name"));
+                problems.push(problem.help("lower-case letters, digits and `-`, as in stable or preview"));
+            }
+            return Some(channel.clone());
+        }
+        for name in self.shared.channels.iter().flat_map(BTreeMap::keys) {
+            if !channel::is_name(name) {
+                let problem = Problem::with(PROJECT_FILE, format!("`{name}` cannot be a channel's name"));
+                problems.push(problem.help("lower-case letters, digits and `-`, as in stable or preview"));
+            }
+        }
+        let branch = facts.revision.as_ref().and_then(|revision| revision.branch.clone());
+        let reference = facts.reference.clone().or(branch.map(channel::Reference::Branch));
+        Some(channel::choose(self.shared.channels.as_ref(), reference.as_ref()))
+    }
+
+    fn plan_target(
+        &self,
+        files: &TargetFiles,
+        version: &str,
+        facts: &Facts,
+        problems: &mut Problems,
+    ) -> Option<TargetPlan> {
+        let format = files.format?;
+        let settings = &files.settings;
+        let target = &files.target;
+        let tag = Tag {
+            version: version.to_owned(),
+            target: target.to_string(),
+            built: facts.time.strftime("%y%m%d%H%M").expect("the directives are strftime's"),
+            revision: facts.revision.as_ref().map(|revision| revision.short.clone()),
+        };
+        let pattern = settings.version.format.as_ref();
+        let tagged = match tag.render(pattern.map_or(DEFAULT_FORMAT, |format| &format.value), facts.time) {
+            Ok(tagged) => tagged,
+            Err((reason, fix)) => {
+                let problem = match pattern {
+                    Some(format) => Problem::at(&format.place, reason),
+                    None => Problem::with(PROJECT_FILE, reason),
+                };
+                problems.push(problem.help(fix));
+                return None;
+            }
+        };
+        let inputs = spec::Inputs {
+            root: &self.root,
+            target,
+            format,
+            settings,
+            arguments: &files.arguments,
+            scripts: &files.scripts,
+            version: &tagged,
+            arch: facts.arch,
+            time: facts.time,
+        };
+        let spec = spec::resolve(&inputs, problems)?;
+        let engine = engine(settings, facts, problems)?;
+        let job = job(&self.root, settings, &tag, spec.metadata.name.as_str(), problems);
+        let file_name = match format.get().file_name(&spec.metadata, &spec.options) {
+            Ok(name) => name,
+            Err(error) => {
+                problems.push(format_problem(&target.directory(), &error));
+                return None;
+            }
+        };
+        Some(TargetPlan {
+            target: target.clone(),
+            arch: facts.arch,
+            format,
+            engine,
+            job,
+            spec,
+            file_name,
+            tag,
+        })
+    }
+}
+
+impl TargetFiles {
+    fn read(root: &Path, target: Target, shared: &ProjectFile, problems: &mut Problems) -> TargetFiles {
+        let directory = target.directory();
+        let own = read_settings(root, &directory.join("target.toml"), problems).unwrap_or_default();
+        let arguments = fpm::parse(root, &directory, problems);
+        let scripts = read_scripts(root, &directory, problems);
+        let format = package_format(&directory, &arguments, root, problems);
+        TargetFiles { target, settings: own.over(shared.clone()), arguments, scripts, format }
+    }
+}
+
+/// `-t` of the target: which format its package has.
+fn package_format(
+    directory: &Path,
+    arguments: &Arguments,
+    root: &Path,
+    problems: &mut Problems,
+) -> Option<Format> {
+    let known: Vec<&str> = Format::ALL.iter().map(|format| format.get().name()).collect();
+    let known = known.join(" or ");
+    if let Some(input) = arguments.one("input-type").filter(|input| input.value != "dir") {
+        let problem = Problem::at(&input.place, format!("`-s {}` cannot apply in a target", input.value));
+        problems.push(problem.help("a target packages files: `-s dir`, or leave it out"));
+    }
+    match arguments.one("output-type") {
+        Some(wanted) => {
+            let format = Format::parse(&wanted.value);
+            if format.is_none() {
+                let problem =
+                    Problem::at(&wanted.place, format!("`{}` packages are not made yet", wanted.value));
+                problems.push(problem.help(format!("-t {known}")));
+            }
+            format
+        }
+        None => {
+            let path = directory.join("fpm.cmd");
+            if root.join(&path).is_file() {
+                let problem = Problem::with(path, "does not say which format the package has");
+                problems.push(problem.help(format!("add `-t {known}`")));
+            }
+            None
+        }
+    }
+}
+
+/// The scripts of a target: its own, and those of `dist/scripts` that it does not have.
+fn read_scripts(
+    root: &Path,
+    directory: &Path,
+    problems: &mut Problems,
+) -> BTreeMap<Moment, (PathBuf, Script)> {
+    let mut scripts = BTreeMap::new();
+    for moment in Moment::ALL {
+        let name = format!("{}.sh", moment.name());
+        let places = [directory.join(&name), Path::new("dist/scripts").join(&name)];
+        let Some(path) = places.into_iter().find(|path| root.join(path).is_file()) else { continue };
+        if let Some(script) = read_script(root, &path, problems) {
+            scripts.insert(moment, (path, script));
+        }
+    }
+    scripts
+}
+
+/// Reads one script, relative to the project.
+pub(crate) fn read_script(root: &Path, path: &Path, problems: &mut Problems) -> Option<Script> {
+    let script = fs::read(root.join(path))
+        .map_err(|error| Problem::with(path, format!("cannot be read: {error}")))
+        .and_then(|bytes| Script::parse(&bytes).map_err(|error| Problem::with(path, error.to_string())));
+    script.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn read_settings(root: &Path, path: &Path, problems: &mut Problems) -> Option<ProjectFile> {
+    let text = match fs::read_to_string(root.join(path)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            problems.push(Problem::with(path, format!("cannot be read as text: {error}")));
+            return Some(ProjectFile::default());
+        }
+    };
+    let (settings, found) = ProjectFile::parse(SourceFile { path: path.into(), text: text.into() });
+    problems.extend(found);
+    Some(settings)
+}
+
+fn engine(settings: &ProjectFile, facts: &Facts, problems: &mut Problems) -> Option<EngineName> {
+    let written = settings.build.engine.as_ref().map(|engine| (engine, EngineName::parse(&engine.value)));
+    match (facts.engine, written) {
+        (Some(engine), _) | (None, Some((_, Some(engine)))) => Some(engine),
+        (None, None) => Some(EngineName::Host),
+        (None, Some((engine, None))) => {
+            let known: Vec<&str> = EngineName::ALL.iter().map(|engine| engine.name()).collect();
+            let problem = Problem::at(&engine.place, format!("there is no engine `{}`", engine.value));
+            problems.push(problem.help(format!("one of {}", known.join(", "))));
+            None
+        }
+    }
+}
+
+/// The build. In its environment `{version}`, `{revision}`, `{target}` and `{project}` are filled in; its
+/// commands are a shell's, where braces have meanings of their own.
+fn job(root: &Path, settings: &ProjectFile, tag: &Tag, name: &str, problems: &mut Problems) -> Job {
+    let values = [
+        ("{version}", tag.version.as_str()),
+        ("{revision}", tag.revision.as_deref().unwrap_or("")),
+        ("{target}", &tag.target),
+        ("{project}", root.to_str().unwrap_or("")),
+    ];
+    let mut whole = |written: &Located<String>| {
+        if written.value.contains('\0') {
+            problems.push(Problem::at(&written.place, "a NUL byte cannot be part of a command or variable"));
+        }
+        written.value.clone()
+    };
+    let fill = |text: String| values.iter().fold(text, |text, (element, value)| text.replace(element, value));
+    Job {
+        project: name.to_owned(),
+        commands: settings.build.commands.iter().flatten().map(&mut whole).collect(),
+        environment: settings
+            .build
+            .environment
+            .iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), fill(whole(value))))
+            .collect(),
+    }
+}
+
+fn text(value: &Option<Located<String>>) -> Option<String> {
+    value.as_ref().map(|text| text.value.clone())
+}
+
+fn required(
+    value: &Option<Located<String>>,
+    key: &'static str,
+    example: &str,
+    problems: &mut Problems,
+) -> Option<String> {
+    if value.is_none() {
+        let problem = Problem::with(PROJECT_FILE, format!("`{key}` is missing"));
+        problems.push(problem.help(format!("add `{key} = {example}`")));
+    }
+    text(value)
+}

@@ -1,0 +1,161 @@
+//! What only a deb can say.
+
+use std::path::Path;
+
+use packhouse_package::assemble::FileRules;
+use packhouse_package::deb::{Options, Systemd, SystemdUnit, Trigger};
+use packhouse_package::{Entry, Mark, PackagePath};
+
+use super::{Inputs, files, number};
+use crate::file::Located;
+use crate::{Problem, Problems};
+
+/// Where fpm puts units.
+const UNIT_DIRECTORY: &str = "/lib/systemd/system";
+
+pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut Problems) -> Options {
+    let arguments = inputs.arguments;
+    let is_on = |flag: &str, default: bool| arguments.switch(flag).unwrap_or(default);
+    let is_deb = inputs.format.get().name() == "deb";
+    let mut extra = Vec::new();
+    let auto_config = is_on("deb-auto-config-files", true);
+    for (flag, directory, mode) in
+        [("deb-init", "/etc/init.d", 0o755), ("deb-default", "/etc/default", 0o644)]
+    {
+        for named in arguments.many(flag) {
+            let suffix = if flag == "deb-init" { ".init" } else { ".default" };
+            let mark = if auto_config { Mark::Config } else { Mark::NotConfig };
+            extra.extend(copy(inputs, named, directory, suffix, mode, mark, problems));
+        }
+    }
+    let systemd = systemd(inputs, &mut extra, problems);
+    if is_deb {
+        rules.extra.append(&mut extra);
+        rules.etc_is_plain = is_on("deb-no-default-config-files", false);
+    }
+    Options {
+        priority: arguments.one("deb-priority").map(|priority| priority.value.clone()),
+        fields: arguments.many("deb-field").filter_map(|field| self::field(field, problems)).collect(),
+        installed_size: arguments
+            .one("deb-installed-size")
+            .and_then(|size| number(size, "an installed size", problems)),
+        owner: files::owner(inputs, "deb", problems),
+        distribution: arguments.one("deb-dist").map(|suite| suite.value.clone()),
+        changelog: inputs.text_of("deb-changelog", problems),
+        upstream_changelog: inputs.text_of("deb-upstream-changelog", problems),
+        control_members: arguments
+            .many("deb-meta-file")
+            .filter_map(|named| member(inputs, named, problems))
+            .collect(),
+        config: inputs.script_of("deb-config", problems),
+        templates: inputs.text_of("deb-templates", problems),
+        shlibs: arguments.one("deb-shlibs").map(|text| text.value.clone()),
+        triggers: triggers(inputs, problems),
+        after_purge: inputs.script_of("deb-after-purge", problems),
+        systemd,
+        check_errors: is_on("deb-maintainerscripts-force-errorchecks", false),
+        ignore_release_in_dependencies: is_on("deb-ignore-iteration-in-dependencies", false),
+    }
+}
+
+fn field(written: &Located<String>, problems: &mut Problems) -> Option<(String, String)> {
+    let parts = written.value.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    // Debian Policy 5.1: printable ASCII but space and colon, not starting with `#` or `-`.
+    let is_name = |name: &str| {
+        !name.is_empty() && !name.starts_with(['#', '-']) && name.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    match parts {
+        Some((name, value)) if is_name(name) && !value.chars().any(char::is_control) => {
+            Some((name.to_owned(), value.to_owned()))
+        }
+        _ => {
+            let problem = Problem::at(
+                &written.place,
+                format!("`{}` is no control field", written.value.escape_debug()),
+            );
+            problems.push(problem.help("`Name: value` on one line"));
+            None
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A file that a flag names, put into `directory` without `suffix`.
+fn copy(
+    inputs: &Inputs<'_>,
+    named: &Located<String>,
+    directory: &str,
+    suffix: &str,
+    mode: u16,
+    mark: Mark,
+    problems: &mut Problems,
+) -> Option<(PackagePath, Entry)> {
+    let path = inputs.file(named, problems)?;
+    let name = file_name(&path);
+    let name = name.strip_suffix(suffix).unwrap_or(&name);
+    let destination = Located { value: format!("{directory}/{name}"), place: named.place.clone() };
+    let mut entry = Entry::bytes(inputs.bytes(named, problems)?, mode);
+    entry.mark = mark;
+    Some((files::package_path(&destination, problems)?, entry))
+}
+
+fn systemd(inputs: &Inputs<'_>, extra: &mut Vec<(PackagePath, Entry)>, problems: &mut Problems) -> Systemd {
+    let arguments = inputs.arguments;
+    let directory = arguments.one("deb-systemd-path").map_or(UNIT_DIRECTORY, |path| path.value.as_str());
+    let mut units = Vec::new();
+    for named in arguments.many("deb-systemd") {
+        let Some(path) = inputs.file(named, problems) else { continue };
+        let mut name = file_name(&path);
+        if !name.contains('.') {
+            name.push_str(".service");
+        }
+        let destination = Located { value: format!("{directory}/{name}"), place: named.place.clone() };
+        let destination = files::package_path(&destination, problems);
+        if let (Some(destination), Some(bytes)) = (destination, inputs.bytes(named, problems)) {
+            extra.push((destination, Entry::bytes(bytes, 0o644)));
+            units.push(SystemdUnit { name });
+        }
+    }
+    Systemd {
+        units,
+        enable: arguments.switch("deb-systemd-enable").unwrap_or(false),
+        start: arguments.switch("deb-systemd-auto-start").unwrap_or(false),
+        restart_after_upgrade: arguments.switch("deb-systemd-restart-after-upgrade").unwrap_or(true),
+    }
+}
+
+fn member(
+    inputs: &Inputs<'_>,
+    named: &Located<String>,
+    problems: &mut Problems,
+) -> Option<(String, Vec<u8>)> {
+    let path = inputs.file(named, problems)?;
+    Some((file_name(&path), inputs.bytes(named, problems)?))
+}
+
+fn triggers(inputs: &Inputs<'_>, problems: &mut Problems) -> Vec<Trigger> {
+    let mut triggers = Vec::new();
+    for (flag, directive) in [
+        ("deb-interest", "interest"),
+        ("deb-activate", "activate"),
+        ("deb-interest-noawait", "interest-noawait"),
+        ("deb-activate-noawait", "activate-noawait"),
+    ] {
+        for written in inputs.arguments.many(flag) {
+            if written.value.is_empty()
+                || written.value.contains(|c: char| c.is_whitespace() || c.is_control())
+            {
+                problems.push(Problem::at(
+                    &written.place,
+                    format!("`{}` is no trigger's name", written.value.escape_debug()),
+                ));
+                continue;
+            }
+            triggers.push(Trigger { directive, name: written.value.clone() });
+        }
+    }
+    triggers
+}

@@ -1,0 +1,190 @@
+//! What only an rpm can say.
+
+use packhouse_package::assemble::FileRules;
+use packhouse_package::rpm::{Dependency, DependencyKind, FileDigest, Options, Trigger, TriggerMoment};
+use packhouse_package::{Entry, Relation};
+
+use super::{Inputs, files, mode};
+use crate::file::Located;
+use crate::{Problem, Problems};
+
+pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut Problems) -> Options {
+    let arguments = inputs.arguments;
+    if inputs.format.get().name() == "rpm" {
+        for named in arguments.many("rpm-init") {
+            let name = inputs.settings.texts.name.as_ref().map_or("", |name| name.value.as_str());
+            let destination = Located { value: format!("/etc/init.d/{name}"), place: named.place.clone() };
+            let destination = files::package_path(&destination, problems);
+            if let (Some(path), Some(bytes)) = (destination, inputs.bytes(named, problems)) {
+                rules.extra.push((path, Entry::bytes(bytes, 0o755)));
+            }
+        }
+        rules.attributes.extend(arguments.many("rpm-attr").filter_map(|it| files::attribute(it, problems)));
+        rules.file_mode = arguments.one("rpm-defattrfile").and_then(|bits| mode(bits, problems));
+        rules.directory_mode = arguments.one("rpm-defattrdir").and_then(|bits| mode(bits, problems));
+    }
+    check_os(inputs, problems);
+    check_defines(inputs, problems);
+    let mut options = Options {
+        dist: arguments.one("rpm-dist").map(|dist| dist.value.clone()),
+        summary: arguments.one("rpm-summary").map(|summary| summary.value.clone()),
+        file_digest: digest(inputs, problems),
+        owner: files::owner(inputs, "rpm", problems),
+        changelog: inputs.text_of("rpm-changelog", problems),
+        before_transaction: inputs.script_of("rpm-pretrans", problems),
+        after_transaction: inputs.script_of("rpm-posttrans", problems),
+        verify: inputs.script_of("rpm-verifyscript", problems),
+        triggers: triggers(inputs, problems),
+        own_directories: arguments
+            .many("directories")
+            .filter_map(|it| files::package_path(it, problems))
+            .collect(),
+        disown_directories: arguments
+            .many("rpm-auto-add-exclude-directories")
+            .filter_map(|it| files::package_path(it, problems))
+            .collect(),
+        ignore_release_in_dependencies: arguments
+            .switch("rpm-ignore-iteration-in-dependencies")
+            .unwrap_or(false),
+        ..Options::default()
+    };
+    for written in arguments.many("rpm-tag") {
+        tag(written, &mut options, problems);
+    }
+    options
+}
+
+fn digest(inputs: &Inputs<'_>, problems: &mut Problems) -> FileDigest {
+    let Some(written) = inputs.arguments.one("rpm-digest") else { return FileDigest::default() };
+    match written.value.as_str() {
+        "sha256" => FileDigest::Sha256,
+        "sha384" => FileDigest::Sha384,
+        "sha512" => FileDigest::Sha512,
+        other => {
+            let problem = Problem::at(&written.place, format!("`{other}` cannot be the digest of files"));
+            problems.push(problem.help("sha256, sha384 or sha512; FIPS systems refuse md5 and sha1"));
+            FileDigest::default()
+        }
+    }
+}
+
+fn check_os(inputs: &Inputs<'_>, problems: &mut Problems) {
+    if let Some(os) = inputs.arguments.one("rpm-os").filter(|os| os.value != "linux") {
+        let problem =
+            Problem::at(&os.place, format!("`{}` is not what a target's package runs on", os.value));
+        problems.push(problem.help("`--rpm-os linux`, or leave it out"));
+    }
+}
+
+/// Definitions are rpmbuild's; in practice they only switch off what Packhouse never does.
+fn check_defines(inputs: &Inputs<'_>, problems: &mut Problems) {
+    const HARMLESS: &[&str] = &["_build_id_links", "_use_internal_dependency_generator", "__os_install_post"];
+    for define in inputs.arguments.many("rpm-rpmbuild-define") {
+        let name = define.value.split_whitespace().next().unwrap_or_default();
+        if !HARMLESS.contains(&name) {
+            let problem =
+                Problem::at(&define.place, format!("rpmbuild's macro `{name}` has no meaning here"));
+            problems.push(
+                problem.help("Packhouse writes the rpm itself; say what the package should have instead"),
+            );
+        }
+    }
+}
+
+/// A line of a spec file's preamble, as in `Requires(post): systemd`.
+fn tag(written: &Located<String>, options: &mut Options, problems: &mut Problems) {
+    let line = written.value.split_once(':').map(|(name, value)| (name.trim().to_lowercase(), value.trim()));
+    let (name, value) = line.unwrap_or_default();
+    if value.is_empty() || value.chars().any(char::is_control) {
+        let problem = Problem::at(&written.place, format!("`{}` is no tag", written.value.escape_debug()));
+        problems.push(problem.help("`Tag: value` on one line, as in `Requires(post): systemd`"));
+        return;
+    }
+    let kind = match name.as_str() {
+        "requires" => DependencyKind::Requires,
+        "requires(pre)" => DependencyKind::RequiresPre,
+        "requires(post)" => DependencyKind::RequiresPost,
+        "requires(preun)" => DependencyKind::RequiresPreun,
+        "requires(postun)" => DependencyKind::RequiresPostun,
+        "requires(pretrans)" => DependencyKind::RequiresPretrans,
+        "requires(posttrans)" => DependencyKind::RequiresPosttrans,
+        "requires(verify)" => DependencyKind::RequiresVerify,
+        "recommends" => DependencyKind::Recommends,
+        "suggests" => DependencyKind::Suggests,
+        "supplements" => DependencyKind::Supplements,
+        "enhances" => DependencyKind::Enhances,
+        "provides" => DependencyKind::Provides,
+        "conflicts" => DependencyKind::Conflicts,
+        "obsoletes" => DependencyKind::Obsoletes,
+        "distribution" => {
+            options.distribution = Some(value.to_owned());
+            return;
+        }
+        "bugurl" => {
+            options.bug_url = Some(value.to_owned());
+            return;
+        }
+        "prefix" => {
+            options.prefixes.push(value.to_owned());
+            return;
+        }
+        "autoreqprov" | "autoreq" | "autoprov" if value == "no" => return,
+        other => {
+            let problem = Problem::at(&written.place, format!("the tag `{other}` cannot be set here"));
+            problems.push(problem.help(
+                "relations, Distribution, BugURL and Prefix can; what the package says of itself is in dist/packhouse.toml",
+            ));
+            return;
+        }
+    };
+    // A spec's line may name several, separated by commas.
+    for part in value.split(',') {
+        match Relation::parse(part) {
+            Some(relation) => options.dependencies.push(Dependency { kind, relation }),
+            None => problems.push(Problem::at(&written.place, "an empty relation between commas")),
+        }
+    }
+}
+
+fn triggers(inputs: &Inputs<'_>, problems: &mut Problems) -> Vec<Trigger> {
+    let mut triggers = Vec::new();
+    for (flag, moment) in [
+        ("rpm-trigger-before-install", TriggerMoment::BeforeInstall),
+        ("rpm-trigger-after-install", TriggerMoment::AfterInstall),
+        ("rpm-trigger-before-uninstall", TriggerMoment::BeforeUninstall),
+        ("rpm-trigger-after-target-uninstall", TriggerMoment::AfterUninstall),
+    ] {
+        for written in inputs.arguments.many(flag) {
+            triggers.extend(trigger(inputs, written, moment, problems));
+        }
+    }
+    triggers
+}
+
+/// `[OPTIONS]PACKAGE: FILE`; the only option is `-p INTERPRETER`.
+fn trigger(
+    inputs: &Inputs<'_>,
+    written: &Located<String>,
+    moment: TriggerMoment,
+    problems: &mut Problems,
+) -> Option<Trigger> {
+    let (options, rest) = match written.value.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((options, rest)) => (options.trim(), rest),
+        None => ("", written.value.as_str()),
+    };
+    let parts =
+        rest.split_once(": ").and_then(|(package, file)| Some((Relation::parse(package)?, file.trim())));
+    let interpreter = options.strip_prefix("-p ").map(str::trim);
+    let (Some((package, file)), true) = (parts, options.is_empty() || interpreter.is_some()) else {
+        let problem =
+            Problem::at(&written.place, format!("`{}` is no trigger", written.value.escape_debug()));
+        problems.push(problem.help("`PACKAGE: FILE` or `[-p INTERPRETER]PACKAGE: FILE`"));
+        return None;
+    };
+    let mut script =
+        inputs.script(&Located { value: file.to_owned(), place: written.place.clone() }, problems)?;
+    if let Some(interpreter) = interpreter {
+        script = script.interpreted_by(interpreter);
+    }
+    Some(Trigger { moment, package, script })
+}

@@ -1,0 +1,183 @@
+//! Every honoured flag is looked at, and means what it says.
+
+use std::path::Path;
+
+use fs_err as fs;
+use packhouse_package::assemble::Payload;
+use packhouse_package::{Arch, Mark, Package, PackagePath, Timestamp};
+
+use crate::fpm::flags::{FLAGS, Role};
+use crate::{Facts, Plan, Problems, Project, Selection};
+
+const SETTINGS: &str = "name = \"hello\"\nsummary = \"Says hello\"\nmaintainer = \"A <a@example.com>\"\n\
+    depends = [\"shared\"]\n[version]\nliteral = \"1.0.0\"\nformat = \"{version}-{target}\"\n";
+
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new(arguments: &str) -> Tree {
+        let tree = Tree(tempfile::tempdir().unwrap());
+        tree.write("dist/packhouse.toml", SETTINGS);
+        tree.write("dist/debian/12/Dockerfile", "FROM debian:12\n");
+        tree.write("dist/debian/12/fpm.cmd", arguments);
+        tree.write("dist/debian/12/inc/etc/hello.conf", "x\n");
+        tree.write("dist/debian/12/inc/var/.gitkeep", "");
+        tree
+    }
+
+    fn write(&self, path: &str, text: &str) -> &Tree {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn plan(&self) -> Result<Plan, Problems> {
+        let facts = Facts {
+            revision: None,
+            reference: None,
+            channel: None,
+            time: Timestamp::from_unix(1_684_497_600).unwrap(),
+            arch: Arch::X86_64,
+            engine: None,
+            publish_to: None,
+        };
+        Project::open(self.0.path())?.plan(&Selection::All, &facts)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let problems = self.plan().expect_err("the tree has a problem");
+        problems.iter().map(|p| format!("{}:{}: {p}", p.path().display(), p.line().unwrap_or(0))).collect()
+    }
+
+    fn package(&self) -> Package {
+        let plan = self.plan().unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let build = self.0.path().join("build");
+        fs::create_dir_all(&build).unwrap();
+        Package::assemble(&plan.targets[0].spec, Payload::Build(&build)).unwrap()
+    }
+}
+
+fn path(path: &str) -> PackagePath {
+    PackagePath::new(path).unwrap()
+}
+
+#[test]
+fn no_honoured_flag_is_ignored() {
+    for format in ["deb", "rpm"] {
+        let tree = Tree::new(&format!("-t {format}"));
+        let project = Project::open(tree.0.path()).unwrap();
+        tree.plan().unwrap();
+        let mut asked = project.arguments_of(0).asked();
+        let facts = Facts {
+            revision: None,
+            reference: None,
+            channel: None,
+            time: Timestamp::from_unix(0).unwrap(),
+            arch: Arch::X86_64,
+            engine: None,
+            publish_to: None,
+        };
+        project.plan(&Selection::All, &facts).unwrap();
+        asked.extend(project.arguments_of(0).asked());
+        let other = if format == "deb" { "rpm-" } else { "deb-" };
+        for flag in FLAGS.iter().filter(|flag| flag.role == Role::Honoured && !flag.long.starts_with(other)) {
+            assert!(asked.contains(flag.long), "--{} is honoured, but nobody asks for it", flag.long);
+        }
+    }
+}
+
+#[test]
+fn arguments_add_to_lists_and_override_single_values() {
+    let tree = Tree::new(
+        "-t deb -d 'own (>= 2)' -d shared --license MIT --vendor V --iteration 3 --epoch 1 -a all -m 'B <b@example.com>'",
+    );
+    let package = tree.package();
+    let depends: Vec<&str> =
+        package.metadata.relations.depends.iter().map(|relation| relation.as_str()).collect();
+    assert_eq!(depends, ["shared", "own (>= 2)"]);
+    assert_eq!(package.metadata.license.as_deref(), Some("MIT"));
+    assert_eq!(package.metadata.maintainer, "B <b@example.com>");
+    assert_eq!(package.metadata.version.version, "1.0.0-debian-12");
+    assert_eq!(package.metadata.version.release.as_deref(), Some("3"));
+    assert_eq!(package.metadata.version.epoch, Some(1));
+    assert_eq!(package.metadata.arch, Arch::Noarch);
+}
+
+#[test]
+fn inc_is_packaged_without_gitkeep_and_etc_is_configuration() {
+    let package = Tree::new("-t deb").package();
+    let conf = path("/etc/hello.conf");
+    assert!(package.files.entry(&conf).unwrap().is_config(&conf));
+    assert!(package.files.entry(&path("/var")).unwrap().is_directory());
+    assert!(package.files.entry(&path("/var/.gitkeep")).is_none());
+    let package = Tree::new("-t deb --deb-no-default-config-files").package();
+    assert_eq!(package.files.entry(&conf).unwrap().mark, Mark::NotConfig);
+}
+
+#[test]
+fn excludes_prefix_and_config_files_apply() {
+    let tree = Tree::new("-t deb -x 'etc/*.bak' --prefix /opt/x --config-files /opt/x/share/settings");
+    tree.write("dist/debian/12/inc/etc/old.bak", "").write("dist/debian/12/inc/share/settings", "");
+    let package = tree.package();
+    assert!(package.files.entry(&path("/opt/x/etc/old.bak")).is_none());
+    assert_eq!(package.files.entry(&path("/opt/x/share/settings")).unwrap().mark, Mark::Config);
+}
+
+#[test]
+fn files_are_picked_from_the_build_and_get_their_attributes() {
+    let tree = Tree::new("-t deb");
+    tree.write("build/out/tree/a", "a").write("build/out/tree/sub/b", "b").write("build/out/x", "x");
+    tree.write(
+        "dist/packhouse.toml",
+        &format!(
+            "{SETTINGS}[[files]]\nsource = \"out/tree\"\ndestination = \"/usr/lib/hello\"\nowner = \"hello\"\n\
+             [[files]]\nsource = \"out/x\"\ndestination = \"/usr/bin/x\"\nmode = \"4755\"\n\
+             [[files]]\ntype = \"symlink\"\nsource = \"x\"\ndestination = \"/usr/bin/y\"\n\
+             [[files]]\ntype = \"directory\"\ndestination = \"/var/lib/hello\"\nmode = \"0700\"\n"
+        ),
+    );
+    let package = tree.package();
+    assert_eq!(package.files.entry(&path("/usr/lib/hello/sub/b")).unwrap().owner.user, "hello");
+    assert_eq!(package.files.entry(&path("/usr/bin/x")).unwrap().mode, 0o4755);
+    assert_eq!(package.files.entry(&path("/var/lib/hello")).unwrap().mode, 0o700);
+    assert!(package.files.entry(&path("/usr/bin/y")).is_some());
+}
+
+#[test]
+fn scripts_come_from_the_target_then_from_the_shared_directory() {
+    let tree = Tree::new("-t deb --template-value port=80");
+    tree.write("dist/scripts/after-install.sh", "shared\n").write("dist/scripts/after-remove.sh", "shared\n");
+    tree.write("dist/debian/12/after-install.sh", "#!/bin/bash\nown <%= name %> <%= port %>\n");
+    let scripts = tree.package().scripts;
+    let texts: Vec<(&str, &str)> =
+        scripts.iter().map(|(moment, script)| (moment.name(), script.text())).collect();
+    assert_eq!(texts, [("after-install", "own hello 80\n"), ("after-remove", "shared\n")]);
+}
+
+#[test]
+fn every_problem_of_the_tree_is_reported_at_once() {
+    let tree = Tree::new("-t deb --rpm-digest md5 --deb-field nonsense --after-install missing.sh\n--nope");
+    tree.write(
+        "dist/packhouse.toml",
+        "summary = \"s\"\nmaintainer = \"m\"\nnmae = \"x\"\n[build]\nengine = \"dokcer\"\n",
+    );
+    tree.write("dist/ubuntu/22.04/fpm.cmd", "-d libc6\n");
+    let problems = tree.problems().join("\n");
+    for wanted in [
+        "dist/packhouse.toml:3: unknown key `nmae`",
+        "dist/debian/12/fpm.cmd:2: fpm has no flag `--nope`",
+        "dist/ubuntu/22.04/Dockerfile: target ubuntu-22.04 lacks this file",
+        "dist/ubuntu/22.04/inc: target ubuntu-22.04 lacks this directory",
+        "dist/ubuntu/22.04/fpm.cmd: does not say which format",
+    ] {
+        assert!(problems.contains(wanted), "{wanted}\nis not in\n{problems}");
+    }
+    let tree = Tree::new("-t deb --rpm-digest md5 --deb-field nonsense --after-install missing.sh");
+    let problems = tree.problems().join("\n");
+    for wanted in
+        ["`md5` cannot be the digest", "`nonsense` is no control field", "there is no file `missing.sh`"]
+    {
+        assert!(problems.contains(wanted), "{wanted}\nis not in\n{problems}");
+    }
+}
