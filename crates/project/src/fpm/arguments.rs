@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn every_problem_is_reported_with_line_and_fix() {
         let (_, problems) = parse_text("-t deb\n--dependz a\n-v 1.0\n--pacman-user x\nsrc=dst\n--license");
-        assert_eq!(problems.len(), 6, "{problems:#?}");
+        assert_eq!(problems.len(), 7, "{problems:#?}");
         assert!(
             problems[0].starts_with("2: fpm has no flag `--dependz` (did you mean `--depends`?)"),
             "{problems:#?}"
