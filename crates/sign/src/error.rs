@@ -1,0 +1,437 @@
+//! What can go wrong with keys, keyrings and signatures.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::Fingerprint;
+
+/// Why something could not be signed, or why a signature is not accepted.
+///
+/// The variants say what a caller can tell a user; what comes out of a key or a file (user ids, reasons for a
+/// revocation, gpg's words) has its control characters replaced, so that it is safe on a terminal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or the signed data could not be read; the source names it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+
+    // ── signatures ──
+    /// The signature file holds no signature.
+    #[error("there is no signature in it")]
+    NoSignature,
+    /// The file holds something other than detached signatures of a document.
+    #[error("it is not a detached signature but {found}")]
+    NotDetached {
+        /// What it is.
+        found: String,
+    },
+    /// The text is not one message signed in the clear.
+    #[error("it is not a cleartext-signed message: {reason}")]
+    NotCleartext {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The signature is damaged.
+    #[error("the signature is damaged: {reason}")]
+    MalformedSignature {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A signature format other than version 4.
+    #[error("the signature has version {version} of the format, and only version 4 is read everywhere")]
+    UnsupportedSignature {
+        /// The version number of the signature packet.
+        version: u8,
+    },
+    /// More or larger than any honest file.
+    #[error("{what} is larger than the {limit} that are read")]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// The limit, with its unit.
+        limit: String,
+    },
+    /// Made by a key that is not in the keyring.
+    #[error("it was signed by a key that is not in the keyring: {issuer}")]
+    UnknownKey {
+        /// What the signature says of its maker: a fingerprint, or the shorter key id. Not proven.
+        issuer: String,
+    },
+    /// The content is not what was signed.
+    #[error("the content is not what {user_id} signed (key {fingerprint})")]
+    BadSignature {
+        /// The key that the signature names; the primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// Whose key it is.
+        user_id: String,
+    },
+    /// The signature uses a hash for which collisions can be made, or one that customers' tools do not read.
+    #[error("the signature relies on {algorithm}, which is not accepted")]
+    WeakHash {
+        /// The hash's name.
+        algorithm: String,
+    },
+    /// The signature holds a critical part that we do not know.
+    #[error("the signature holds a condition that its maker calls critical and that Packhouse does not know")]
+    UnknownCritical,
+    /// The signature is dated ahead of now.
+    #[error("the signature was made in the future: {}, and now is {}", date_time(.created), date_time(.at))]
+    SignatureFromTheFuture {
+        /// When it says it was made.
+        created: SystemTime,
+        /// The time of the check.
+        at: SystemTime,
+    },
+    /// The signature itself has an end, and it has passed.
+    #[error("the signature was valid until {}", date_time(.on))]
+    SignatureExpired {
+        /// When it ended.
+        on: SystemTime,
+    },
+    /// The signature is older than its key.
+    #[error("the signature is dated {}, before its key {fingerprint} existed", date_time(.created))]
+    SignatureBeforeKey {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// When the signature says it was made.
+        created: SystemTime,
+    },
+
+    // ── keys ──
+    /// The key has expired.
+    #[error("the key {fingerprint} of {user_id} expired on {}", date(.on))]
+    KeyExpired {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// Whose key it is.
+        user_id: String,
+        /// When it, or the subkey that signed, expired.
+        on: SystemTime,
+    },
+    /// The key has been revoked.
+    #[error("the key {fingerprint} of {user_id} was revoked on {}: {reason}", date(.on))]
+    KeyRevoked {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// Whose key it is.
+        user_id: String,
+        /// When it, or the subkey that signed, was revoked.
+        on: SystemTime,
+        /// What its owner gave as the reason.
+        reason: String,
+    },
+    /// The key is too short, or of an algorithm that customers' tools do not know.
+    #[error("the key {fingerprint} is {algorithm}, which is not accepted")]
+    WeakKey {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// Its algorithm and size.
+        algorithm: String,
+    },
+    /// The key is not one that may sign documents.
+    #[error("the key {fingerprint} may not sign: {defect}")]
+    NotASigningKey {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// What it lacks.
+        defect: KeyDefect,
+    },
+
+    // ── keyrings ──
+    /// The keyring cannot be used.
+    #[error("{} is not a usable keyring: {reason}", place(.path.as_ref()))]
+    KeyringUnreadable {
+        /// The file, when it came from one.
+        path: Option<PathBuf>,
+        /// What is wrong with it.
+        reason: KeyringDefect,
+    },
+
+    // ── keys to sign with ──
+    /// Something that should be a fingerprint is not.
+    #[error("`{}` is not the fingerprint of a key", crate::printable(.given))]
+    NotAFingerprint {
+        /// The text as given, shortened.
+        given: String,
+    },
+    /// A key file that others could read or replace.
+    #[error("the secret in {} is not safe there: {problem}", .path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why it is not used.
+        problem: KeyFileProblem,
+    },
+    /// The secret key cannot be read.
+    #[error("the signing key cannot be read: {reason}")]
+    KeyUnreadable {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// More than one key to choose from.
+    #[error("{count} secret keys are in one file, and nothing says which of them signs")]
+    SeveralSecretKeys {
+        /// How many.
+        count: usize,
+    },
+    /// The key is protected and no pass phrase was given.
+    #[error("the signing key {fingerprint} needs its pass phrase")]
+    PassphraseNeeded {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// The pass phrase does not open the key.
+    #[error("the pass phrase does not open the signing key {fingerprint}")]
+    WrongPassphrase {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// `gpg` is not there.
+    #[error("gpg cannot be run")]
+    GnuPgMissing(#[source] std::io::Error),
+    /// GnuPG has no public key of this fingerprint.
+    #[error("GnuPG has no key {fingerprint}")]
+    GnuPgUnknownKey {
+        /// The fingerprint that was asked for.
+        fingerprint: Fingerprint,
+    },
+    /// `gpg` refused.
+    #[error("gpg says: {message}")]
+    GnuPg {
+        /// Its own words.
+        message: String,
+    },
+    /// A new signature does not verify: a fault of the machine, of the token or of the program that made it.
+    #[error("the signature just made by {fingerprint} does not match what it should sign")]
+    WrongSignatureMade {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// A text that cannot be signed in the clear.
+    #[error("the text cannot be signed in the clear: {reason}")]
+    UnsignableText {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A user id that cannot be given to a new key.
+    #[error("`{}` cannot be a key's user id", crate::printable(.given))]
+    UserId {
+        /// The text as given.
+        given: String,
+    },
+    /// A time that OpenPGP cannot express.
+    #[error("{what} lies outside 1970 to 2106, which is what OpenPGP can express")]
+    Time {
+        /// Which time.
+        what: &'static str,
+    },
+}
+
+/// Why a key may not sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyDefect {
+    /// No self-signature is valid (missing, for another key, dated in the future, or its user id revoked).
+    NoSelfSignature,
+    /// There are self-signatures, but with a hash that is not accepted.
+    WeakSelfSignature {
+        /// The hash's name.
+        algorithm: String,
+    },
+    /// The subkey is not bound to this primary key.
+    NotBound,
+    /// The subkey is bound, but with a hash that is not accepted.
+    WeakBinding {
+        /// The hash's name.
+        algorithm: String,
+    },
+    /// The subkey does not confirm that it belongs to this primary key (the back-signature).
+    NoBackSignature,
+    /// Its owner made it for something else, as encryption or certification.
+    OtherPurpose,
+    /// The part of the key that may sign is not in the file or in GnuPG.
+    NoSecret,
+}
+
+impl fmt::Display for KeyDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyDefect::NoSelfSignature => f.write_str("it has no valid self-signature"),
+            KeyDefect::WeakSelfSignature { algorithm } => {
+                write!(f, "its self-signature relies on {algorithm}, which is not accepted")
+            }
+            KeyDefect::NotBound => f.write_str("the subkey is not validly bound to it"),
+            KeyDefect::WeakBinding { algorithm } => {
+                write!(f, "its subkey is bound with {algorithm}, which is not accepted")
+            }
+            KeyDefect::NoBackSignature => f.write_str("the subkey does not confirm that it belongs to it"),
+            KeyDefect::OtherPurpose => f.write_str("it was made for another purpose than signing"),
+            KeyDefect::NoSecret => f.write_str("the secret of its signing part is not there"),
+        }
+    }
+}
+
+/// What is wrong with a keyring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyringDefect {
+    /// Nothing is in it.
+    Empty,
+    /// It is a web page.
+    WebPage,
+    /// Secret keys are in it.
+    SecretKey,
+    /// There are packets or text, but no public key that can be used.
+    NoKey {
+        /// Why the keys in it were passed over, if there were any.
+        passed_over: Vec<String>,
+    },
+    /// More than a keyring should hold.
+    TooLarge,
+    /// It is damaged.
+    Malformed {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl fmt::Display for KeyringDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyringDefect::Empty => f.write_str("it is empty"),
+            KeyringDefect::WebPage => f.write_str("it is a web page"),
+            KeyringDefect::SecretKey => f.write_str("it holds a SECRET key"),
+            KeyringDefect::NoKey { passed_over } if passed_over.is_empty() => {
+                f.write_str("there is no public key in it")
+            }
+            KeyringDefect::NoKey { passed_over } => {
+                write!(f, "no key in it can be used ({})", passed_over.join("; "))
+            }
+            KeyringDefect::TooLarge => f.write_str("it is larger than a keyring can sensibly be"),
+            KeyringDefect::Malformed { reason } => f.write_str(reason),
+        }
+    }
+}
+
+/// Why a file is not trusted with a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyFileProblem {
+    /// Its mode lets others read or write it.
+    OpenToOthers {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// It belongs to another user, or a link on the way does.
+    OtherOwner,
+    /// Anybody could replace it.
+    OpenDirectory,
+    /// A directory, a named pipe or a device.
+    NotAFile,
+    /// Larger than a key can sensibly be.
+    TooLarge,
+}
+
+impl fmt::Display for KeyFileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyFileProblem::OpenToOthers { mode } => {
+                write!(f, "its mode {mode:04o} opens it to other users")
+            }
+            KeyFileProblem::OtherOwner => f.write_str("it belongs to another user"),
+            KeyFileProblem::OpenDirectory => f.write_str("anybody may replace files in its directory"),
+            KeyFileProblem::NotAFile => f.write_str("it is not a regular file"),
+            KeyFileProblem::TooLarge => f.write_str("it is larger than a key"),
+        }
+    }
+}
+
+impl Error {
+    /// How to fix it, where that is known.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Error::NoSignature => "download the .asc again; it must begin with -----BEGIN PGP SIGNATURE-----".into(),
+            Error::NotDetached { .. } => "sign with `gpg --armor --detach-sign FILE`".into(),
+            Error::UnknownKey { .. } => {
+                "fetch the vendor's current keyring; if the key should be trusted, add it to the keyring".into()
+            }
+            Error::BadSignature { .. } => {
+                "do not install it; download file and signature again, and tell the vendor if it persists".into()
+            }
+            Error::WeakHash { .. } | Error::UnsupportedSignature { .. } => {
+                "sign again with SHA-256 or SHA-512 and a version 4 key".into()
+            }
+            Error::SignatureFromTheFuture { .. } => "check the clocks of this machine and of the signer's".into(),
+            Error::KeyExpired { fingerprint, .. } => format!(
+                "its owner can extend it (`gpg --quick-set-expire {fingerprint} 2y`) and export the keyring anew; \
+                 otherwise sign with a current key"
+            ),
+            Error::KeyRevoked { .. } => "sign with another key, and fetch the vendor's current keyring".into(),
+            Error::WeakKey { .. } => "use an Ed25519 key, or RSA with 3072 bits or more".into(),
+            Error::NotASigningKey { fingerprint, defect } => match defect {
+                KeyDefect::WeakSelfSignature { .. } | KeyDefect::WeakBinding { .. } => format!(
+                    "renew its self-signatures with a current GnuPG: `gpg --quick-set-expire {fingerprint} 2y`, \
+                     the same with `'*'` after it, and export the keyring anew"
+                ),
+                KeyDefect::NoBackSignature => format!(
+                    "add it with `gpg --edit-key {fingerprint} cross-certify save` and export the keyring anew"
+                ),
+                KeyDefect::OtherPurpose => {
+                    format!("add a signing subkey: `gpg --quick-add-key {fingerprint} ed25519 sign 2y`")
+                }
+                _ => return None,
+            },
+            Error::KeyringUnreadable { reason, .. } => match reason {
+                KeyringDefect::SecretKey => "take it out of every place that others can read, and consider the key \
+                                             compromised; a keyring is made with `gpg --export FINGERPRINT…`"
+                    .into(),
+                KeyringDefect::WebPage => {
+                    "the download was answered with a page: check the address and fetch the keyring again".into()
+                }
+                _ => "make it with `gpg --export FINGERPRINT… > trustedkeys.gpg`".into(),
+            },
+            Error::NotAFingerprint { .. } => {
+                "give all 40 digits, as `gpg --list-secret-keys` prints them; names and short key ids can stand for \
+                 several keys"
+                    .into()
+            }
+            Error::KeyFile { path, problem } => match problem {
+                KeyFileProblem::OpenToOthers { .. } => format!("chmod 600 {}", path.display()),
+                KeyFileProblem::OtherOwner => format!("chown it to the user who signs: {}", path.display()),
+                KeyFileProblem::OpenDirectory => "move it to a directory of your own, with mode 0700".into(),
+                KeyFileProblem::NotAFile | KeyFileProblem::TooLarge => {
+                    "name the file made by `gpg --armor --export-secret-keys FINGERPRINT`".into()
+                }
+            },
+            Error::KeyUnreadable { .. } => {
+                "export it with `gpg --armor --export-secret-keys FINGERPRINT`".into()
+            }
+            Error::SeveralSecretKeys { .. } => {
+                "export one key alone: `gpg --armor --export-secret-keys FINGERPRINT`".into()
+            }
+            Error::PassphraseNeeded { .. } => "put it into a file with mode 0600 and name that file".into(),
+            Error::GnuPgMissing(_) => "install GnuPG (package `gnupg`), or sign with a key file".into(),
+            Error::GnuPgUnknownKey { .. } => "`gpg --list-secret-keys` lists the keys there are".into(),
+            _ => return None,
+        })
+    }
+}
+
+fn place(path: Option<&PathBuf>) -> String {
+    path.map_or_else(|| "it".to_owned(), |path| path.display().to_string())
+}
+
+fn date(time: &SystemTime) -> String {
+    format_time(time, "%Y-%m-%d")
+}
+
+fn date_time(time: &SystemTime) -> String {
+    format_time(time, "%Y-%m-%d %H:%M:%S UTC")
+}
+
+fn format_time(time: &SystemTime, format: &str) -> String {
+    jiff::Timestamp::try_from(*time)
+        .map_or_else(|_| "an unknown time".into(), |time| time.strftime(format).to_string())
+}
