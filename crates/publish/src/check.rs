@@ -1,0 +1,218 @@
+//! Walking a site as `packhouse verify` does: is everything there that the head and the pointers name?
+
+use std::fmt;
+use std::path::Path;
+
+use crate::{BoxError, Error, Event, Head, ObjectPath, Package, Result, Sha256, Store};
+
+/// Pointers are one file name; what is longer is not one.
+const POINTER_LIMIT: usize = 512;
+/// Detached signatures are a few hundred bytes.
+const SIGNATURE_LIMIT: u64 = 64 * 1024;
+
+/// What a walk over a site found.
+#[derive(Clone, Debug)]
+pub struct SiteReport {
+    /// The head that was walked.
+    pub head: Head,
+    /// Everything that is wrong, in the order of the walk.
+    pub problems: Vec<Problem>,
+    /// Objects beside the packages that no release names: what a publisher that died before its commit left.
+    /// No customer is led to them.
+    pub unlisted: Vec<ObjectPath>,
+}
+
+/// Something on a site that customers would meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A named object is not there.
+    Missing {
+        /// Its name.
+        path: ObjectPath,
+    },
+    /// An object cannot be read.
+    Unreadable {
+        /// Its name.
+        path: ObjectPath,
+        /// Why.
+        reason: String,
+    },
+    /// A package has other bytes than the head says.
+    Digest {
+        /// Its name.
+        path: ObjectPath,
+        /// Size and digest in the head.
+        expected: (u64, Sha256),
+        /// Size and digest of what is there.
+        found: (u64, Sha256),
+    },
+    /// The caller's check did not accept a signature.
+    Signature {
+        /// The package.
+        path: ObjectPath,
+        /// What the check said.
+        reason: String,
+    },
+    /// A pointer names something else than the newest package.
+    Pointer {
+        /// The pointer.
+        path: ObjectPath,
+        /// The file that it should name.
+        expected: String,
+        /// The beginning of what it holds.
+        found: String,
+    },
+    /// A pointer of which the head knows nothing.
+    StrayPointer {
+        /// The pointer.
+        path: ObjectPath,
+    },
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Missing { path } => write!(f, "`{path}` is not there"),
+            Problem::Unreadable { path, reason } => write!(f, "`{path}` cannot be read: {reason}"),
+            Problem::Digest { path, expected, found } => write!(
+                f,
+                "`{path}` is not what was published: {} bytes, sha256 {} were, {} bytes, sha256 {} are there",
+                expected.0, expected.1, found.0, found.1
+            ),
+            Problem::Signature { path, reason } => {
+                write!(f, "`{path}` is not signed as it should be: {reason}")
+            }
+            Problem::Pointer { path, expected, found } => {
+                write!(f, "`{path}` names `{}`, not `{expected}`", found.escape_debug())
+            }
+            Problem::StrayPointer { path } => write!(f, "`{path}` belongs to no release"),
+        }
+    }
+}
+
+impl Problem {
+    /// How to fix it, where that is known.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Problem::Missing { .. } | Problem::Pointer { .. } => {
+                "run the same `packhouse publish` again: it finishes what is left".into()
+            }
+            Problem::Digest { .. } => "bring the published file back from `pkg/` or a backup".into(),
+            Problem::StrayPointer { path } => format!("delete `{path}`"),
+            _ => return None,
+        })
+    }
+}
+
+/// Walks a site: every package and signature that the head names is there with the size and digest it says,
+/// every pointer names the newest package, and no pointer is left over.
+///
+/// `check_signature` is given the package, a local file that holds it, and its signature; it blocks the
+/// calling task. It is asked only about packages whose digest is right.
+///
+/// The site may be published to meanwhile: when the head moves, the walk starts again. A publisher that is just
+/// between its commit and its pointers shows as a [`Problem::Pointer`], as one that died there does.
+///
+/// # Errors
+/// When the head is missing or cannot be trusted to say what there should be; everything else is a
+/// [`Problem`].
+pub async fn check_site(
+    store: &Store,
+    check_signature: &(dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync),
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<SiteReport> {
+    loop {
+        let (head, version) = Head::read(store).await?.ok_or(Error::NoHead)?;
+        let mut problems = Vec::new();
+        for package in &head.packages {
+            on_event(Event::Started { path: package.path.clone(), size: package.size });
+            problems.extend(check_package(store, package, check_signature).await);
+            on_event(Event::Done { path: package.path.clone() });
+        }
+        let unlisted = check_pointers(store, &head, &mut problems).await?;
+        match Head::read(store).await? {
+            Some((_, now)) if now == version => return Ok(SiteReport { head, problems, unlisted }),
+            _ => {}
+        }
+    }
+}
+
+async fn check_package(
+    store: &Store,
+    package: &Package,
+    check_signature: &(dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync),
+) -> Option<Problem> {
+    let path = package.path.clone();
+    let (sha256, size) = match store.digest(&path).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Some(Problem::Missing { path }),
+        Err(error) => return Some(unreadable(path, &error)),
+    };
+    if (size, sha256) != (package.size, package.sha256) {
+        let expected = (package.size, package.sha256);
+        return Some(Problem::Digest { path, expected, found: (size, sha256) });
+    }
+    let signature_path = package.signature.path.clone();
+    let signature = match store.read(&signature_path).await {
+        Ok(Some((signature, _))) => signature,
+        Ok(None) => return Some(Problem::Missing { path: signature_path }),
+        Err(error) => return Some(unreadable(signature_path, &error)),
+    };
+    if signature.len() as u64 > SIGNATURE_LIMIT {
+        let reason = format!("a signature of {} bytes", signature.len());
+        return Some(Problem::Signature { path, reason });
+    }
+    match check_signature(package, &store.local_file(&path), &signature) {
+        Ok(()) => None,
+        Err(error) => Some(Problem::Signature { path, reason: error.to_string() }),
+    }
+}
+
+/// Compares the pointers with the head, and returns what no release names.
+async fn check_pointers(store: &Store, head: &Head, problems: &mut Vec<Problem>) -> Result<Vec<ObjectPath>> {
+    let pointers = head.pointers();
+    for pointer in &pointers {
+        let path = pointer.path.clone();
+        match store.read(&path).await {
+            Ok(None) => problems.push(Problem::Missing { path }),
+            Ok(Some((found, _))) if found == format!("{}\n", pointer.file_name).as_bytes() => {}
+            Ok(Some((mut found, _))) => {
+                found.truncate(POINTER_LIMIT);
+                let found = String::from_utf8_lossy(&found).trim_end().to_owned();
+                problems.push(Problem::Pointer { path, expected: pointer.file_name.clone(), found });
+            }
+            Err(error) => problems.push(unreadable(path, &error)),
+        }
+    }
+    let mut unlisted = Vec::new();
+    for listed in store.list("").await? {
+        let path = listed.path;
+        let named = pointers.iter().any(|pointer| pointer.path == path)
+            || head.package(&path).is_some()
+            || path
+                .as_str()
+                .strip_suffix(".asc")
+                .and_then(|path| ObjectPath::new(path).ok())
+                .is_some_and(|package| head.package(&package).is_some());
+        // What lies beside the head belongs to people, and directories of other names to them too.
+        let Some((directory, name)) = path.as_str().split_once('/') else { continue };
+        if named || !head.packages.iter().any(|package| package.distribution == directory) {
+            continue;
+        }
+        if name.ends_with(".latest.txt") || name.contains(".latest-") && name.ends_with(".txt") {
+            problems.push(Problem::StrayPointer { path });
+        } else {
+            unlisted.push(path);
+        }
+    }
+    Ok(unlisted)
+}
+
+fn unreadable(path: ObjectPath, error: &Error) -> Problem {
+    let reason = match std::error::Error::source(error) {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    };
+    Problem::Unreadable { path, reason }
+}

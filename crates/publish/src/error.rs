@@ -1,0 +1,237 @@
+//! What can go wrong while a site is read or written.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::object::PathError;
+use crate::{ObjectPath, Sha256};
+
+/// An error of a function that the caller gave.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a site could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A kind of site that cannot be published to yet. The rest of the URL may hold a secret and is not kept.
+    #[error("`{scheme}://` sites cannot be published to yet")]
+    Scheme {
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// A `file://` URL that names no absolute path on this machine.
+    #[error("`{url}` does not name a directory of this machine")]
+    FileUrl {
+        /// The URL.
+        url: String,
+    },
+    /// A name that no object can have.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A word that would become part of a name on the site.
+    #[error("`{}` cannot be the {field} of a published package: {reason}", .value.escape_debug())]
+    Name {
+        /// Which field of the release.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// Which characters it may have besides letters and digits.
+        others: String,
+    },
+    /// Reading failed.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Writing failed. What was published before is untouched.
+    #[error("cannot write `{}`", .path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory, pipe or device where an object should be.
+    #[error("`{}` is not a regular file", .path.display())]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+    },
+    /// More than is read into memory.
+    #[error("`{}` is larger than {limit} bytes", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// Another object has the name of an immutable one.
+    #[error("`{path}` is already published with other bytes (sha256 {there} there, {here} here)")]
+    Conflict {
+        /// Its name.
+        path: ObjectPath,
+        /// The digest of what is on the site.
+        there: Sha256,
+        /// The digest of what should be published.
+        here: Sha256,
+    },
+    /// A file on this machine is not the one that was recorded.
+    #[error("`{}` changed since it was recorded (sha256 {expected} then, {found} now)", .path.display())]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
+        /// The digest that was recorded.
+        expected: Sha256,
+        /// The digest it has.
+        found: Sha256,
+    },
+    /// What was just written reads differently.
+    #[error(
+        "`{path}` reads back differently from what was written (sha256 {expected} written, {found} read)"
+    )]
+    ReadBack {
+        /// Its name.
+        path: ObjectPath,
+        /// What was written.
+        expected: Sha256,
+        /// What is there.
+        found: Sha256,
+    },
+    /// A mutable object is not the one that was read: someone else replaced it.
+    #[error("`{path}` was replaced by another publisher")]
+    Changed {
+        /// Its name.
+        path: ObjectPath,
+    },
+    /// Others kept being faster.
+    #[error("`{path}` kept changing: gave up after {attempts} attempts")]
+    Busy {
+        /// The contended object.
+        path: ObjectPath,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// Two packages of one publication have one name.
+    #[error("the packages of `{first}` and `{second}` would both be `{path}`")]
+    SameName {
+        /// The name.
+        path: ObjectPath,
+        /// One target.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The same bytes are published under this name for another target.
+    #[error("`{path}` is already published for {there}, and would now be published for {here}")]
+    OtherTarget {
+        /// The name.
+        path: ObjectPath,
+        /// Target and architecture of the published package.
+        there: String,
+        /// Target and architecture of this one.
+        here: String,
+    },
+    /// The site is another project's.
+    #[error("the site holds the releases of `{there}`, not of `{here}`")]
+    OtherProject {
+        /// The project of the head.
+        there: String,
+        /// The project that is being published.
+        here: String,
+    },
+    /// A signature is on the site that nobody committed, and it was not accepted.
+    #[error("the site has a signature `{path}` that cannot be accepted")]
+    ForeignSignature {
+        /// Its name.
+        path: ObjectPath,
+        /// What the check said.
+        source: BoxError,
+    },
+    /// There is no head.
+    #[error("there is no `{}`: nothing was published there", crate::layout::HEAD)]
+    NoHead,
+    /// The head is not valid.
+    #[error("`{}` is not a list of releases", crate::layout::HEAD)]
+    Head {
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// The head is of a newer kind.
+    #[error("`{}` has format {format}, and this version of Packhouse knows format 1", crate::layout::HEAD)]
+    HeadFormat {
+        /// Its format.
+        format: u64,
+    },
+    /// The head contradicts itself.
+    #[error("`{}` contradicts itself: {reason}", crate::layout::HEAD)]
+    HeadContents {
+        /// How.
+        reason: String,
+    },
+    /// The caller's function could not render the derived objects.
+    #[error("the release is published, but the site's pages and pointers could not be renewed")]
+    Render {
+        /// What it said.
+        source: BoxError,
+    },
+    /// The caller's function rendered an object that is not the caller's to write.
+    #[error("`{path}` is not one of the objects that are derived from the head")]
+    NotDerived {
+        /// Its name.
+        path: ObjectPath,
+    },
+    /// The runtime is shutting down.
+    #[error("publishing was stopped")]
+    Stopped,
+}
+
+impl Error {
+    /// How to fix it, where that is known.
+    pub fn help(&self) -> Option<String> {
+        const AGAIN: &str = "then run the same command again: it finishes what is left";
+        Some(match self {
+            Error::Scheme { .. } | Error::FileUrl { .. } => {
+                "publish to a directory: a path, or `file:///absolute/path`".into()
+            }
+            Error::Name { others, .. } => format!(
+                "use letters, digits and {}, beginning with a letter or digit",
+                others.chars().map(|other| format!("`{other}`")).collect::<Vec<_>>().join(" ")
+            ),
+            Error::Write { path, source } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    format!("make room on the file system of `{}`, {AGAIN}", path.display())
+                }
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    format!("make `{}` writable for this user, {AGAIN}", path.display())
+                }
+                io::ErrorKind::CrossesDevices => {
+                    "keep the whole site on one file system: a published file is renamed into place".into()
+                }
+                _ => return None,
+            },
+            Error::Conflict { .. } => "a published package never changes; commit (or raise the version) so \
+                 that the build gets another name"
+                .into(),
+            Error::SourceChanged { .. } => "build and sign it again".into(),
+            Error::ReadBack { .. } => "check the disk; delete the object, which no release names".into(),
+            Error::Changed { .. } | Error::Busy { .. } => "run the same command again".into(),
+            Error::SameName { .. } | Error::OtherTarget { .. } => {
+                "put `{target}` into the `format` of [version], so that each target's package has its own name"
+                    .into()
+            }
+            Error::OtherProject { .. } => "publish each project to a directory of its own".into(),
+            Error::ForeignSignature { path, .. } => format!("delete `{path}`, which no release names, {AGAIN}"),
+            Error::NoHead => "give the directory or URL that `packhouse publish` wrote to".into(),
+            Error::HeadFormat { .. } => "install a newer Packhouse".into(),
+            Error::Head { .. } | Error::HeadContents { .. } => {
+                "bring the file back from a backup; nothing was changed".into()
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,345 @@
+//! The head file of a site, `releases.json`: every release of every target.
+//!
+//! ```text
+//! format       1. A reader refuses another number
+//! generation   how often the file has changed; 1 is the first. It never goes back
+//! name         the project
+//! updated      when it last changed, in Unix seconds
+//! packages[]   every published package, old ones too, sorted by `path`
+//!   path                   where it lies on the site: `ubuntu/hello_1.0_amd64.deb`
+//!   file_name              the last component of `path`
+//!   size, sha256           of the package file
+//!   target                 `ubuntu-22.04`
+//!   distribution           `ubuntu`
+//!   distribution_version   `22.04`
+//!   arch                   what `uname -m` says there: `x86_64`
+//!   format                 `deb`, `rpm`, …
+//!   version                the project's version: `1.0`
+//!   package_version        the package's own version, when it is known
+//!   built                  when it was built, in Unix seconds
+//!   revision               the source's revision
+//!   channels[]             the channels it was published to, sorted
+//!   signature.path         its detached signature on the site
+//!   signature.fingerprint  the primary key of the key that made it
+//! latest[]     what the pointers name, sorted; one entry for a target, architecture and channel
+//!   target, distribution, distribution_version, arch, channel
+//!   path                   one of `packages`
+//! ```
+//!
+//! Fields that this version does not know are kept as they are, so that an older Packhouse does not undo what
+//! a newer one wrote; a change that an older one must not touch gets another `format`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::name::{self, FILE_NAME, WORD};
+use crate::{Error, Object, ObjectPath, Result, Sha256, Store, Version, layout};
+
+const FORMAT: u64 = 1;
+
+/// Everything a site offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    format: u64,
+    /// How often it has changed; 0 before the first publication.
+    pub generation: u64,
+    /// The project.
+    pub name: String,
+    /// When it last changed, in Unix seconds.
+    pub updated: i64,
+    /// Every published package, sorted by path.
+    pub packages: Vec<Package>,
+    /// What the pointers name, sorted.
+    pub latest: Vec<Latest>,
+    /// Fields of newer versions.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+/// One published package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Where it lies on the site: `<distribution>/<file_name>`.
+    pub path: ObjectPath,
+    /// The name of its file.
+    pub file_name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// `<distribution>-<distribution_version>`.
+    pub target: String,
+    /// Such as `ubuntu` or `amazon-linux`.
+    pub distribution: String,
+    /// Such as `22.04`.
+    pub distribution_version: String,
+    /// What `uname -m` says on the machines it is for.
+    pub arch: String,
+    /// The package format: `deb`, `rpm`.
+    pub format: String,
+    /// The project's version.
+    pub version: String,
+    /// The package's own version, as its format writes it, when it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package_version: Option<String>,
+    /// When it was built, in Unix seconds.
+    pub built: i64,
+    /// The source's revision.
+    pub revision: String,
+    /// The channels it was published to.
+    pub channels: BTreeSet<String>,
+    /// Its detached signature.
+    pub signature: Signature,
+    /// Fields of newer versions.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
+}
+
+/// A package's detached signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// Where it lies on the site: the package's path and `.asc`.
+    pub path: ObjectPath,
+    /// The fingerprint of the primary key whose key made it, in upper-case hexadecimal digits.
+    pub fingerprint: String,
+    /// Fields of newer versions.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
+}
+
+/// The newest package of a target, architecture and channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latest {
+    /// `<distribution>-<distribution_version>`.
+    pub target: String,
+    /// Such as `ubuntu`.
+    pub distribution: String,
+    /// Such as `22.04`.
+    pub distribution_version: String,
+    /// What `uname -m` says there.
+    pub arch: String,
+    /// Such as `stable`.
+    pub channel: String,
+    /// The package.
+    pub path: ObjectPath,
+    /// Fields of newer versions.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
+}
+
+/// A pointer: a file that names the newest package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pointer {
+    /// Where it lies on the site.
+    pub path: ObjectPath,
+    /// The file it names, in the same directory.
+    pub file_name: String,
+}
+
+impl Head {
+    /// The head of a site on which nothing is published.
+    pub fn new(name: impl Into<String>) -> Head {
+        Head {
+            format: FORMAT,
+            generation: 0,
+            name: name.into(),
+            updated: 0,
+            packages: Vec::new(),
+            latest: Vec::new(),
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the head of a site and its version; `None` when nothing is published.
+    ///
+    /// # Errors
+    /// When it cannot be read, is of a newer format, or contradicts itself.
+    pub async fn read(store: &Store) -> Result<Option<(Head, Version)>> {
+        match store.read(&layout::head_path()).await? {
+            None => Ok(None),
+            Some((bytes, version)) => Ok(Some((Head::parse(&bytes)?, version))),
+        }
+    }
+
+    /// Parses and checks the bytes of a head.
+    ///
+    /// # Errors
+    /// As [`Head::read`].
+    pub fn parse(bytes: &[u8]) -> Result<Head> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u64,
+        }
+        // The number first: of a newer format nothing else is known.
+        let Format { format } = serde_json::from_slice(bytes).map_err(|source| Error::Head { source })?;
+        if format != FORMAT {
+            return Err(Error::HeadFormat { format });
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(|source| Error::Head { source })?;
+        head.check()?;
+        Ok(head)
+    }
+
+    /// Its bytes: indented JSON and a newline, the same for the same head.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("a head has only text keys");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// The head as an object of the site.
+    pub fn object(&self) -> Object {
+        Object::mutable(layout::head_path(), "application/json", self.to_bytes())
+    }
+
+    /// The package at `path`.
+    pub fn package(&self, path: &ObjectPath) -> Option<&Package> {
+        self.packages
+            .binary_search_by(|package| package.path.cmp(path))
+            .ok()
+            .map(|index| &self.packages[index])
+    }
+
+    /// The newest package of a target (`ubuntu-22.04`), architecture and channel.
+    pub fn latest(&self, target: &str, arch: &str, channel: &str) -> Option<&Package> {
+        let wanted = (target, arch, channel);
+        self.package(&self.latest.iter().find(|latest| latest.key() == wanted)?.path)
+    }
+
+    /// The pointers that the site must have, sorted by path.
+    pub fn pointers(&self) -> Vec<Pointer> {
+        let mut pointers: Vec<_> = self.latest.iter().map(Latest::pointer).collect();
+        pointers.sort();
+        pointers
+    }
+
+    /// Adds a package, or `channels` to one that is there, and makes it the newest where it is: of the
+    /// packages of a target, architecture and channel the one with the latest time of building is the newest,
+    /// and of two with the same time the one that was published last. So two publishers end with the same
+    /// pointers whoever commits first, and publishing an old package again never moves one back.
+    pub(crate) fn add(&mut self, package: &Package) -> Result<()> {
+        match self.packages.binary_search_by(|other| other.path.cmp(&package.path)) {
+            Err(index) => {
+                self.packages.insert(index, package.clone());
+                package.channels.iter().for_each(|channel| self.move_latest(package, channel));
+            }
+            Ok(index) => {
+                let known = &mut self.packages[index];
+                if known.sha256 != package.sha256 {
+                    let (there, here) = (known.sha256, package.sha256);
+                    return Err(Error::Conflict { path: package.path.clone(), there, here });
+                }
+                if (&known.target, &known.arch) != (&package.target, &package.arch) {
+                    let shown = |package: &Package| format!("{} ({})", package.target, package.arch);
+                    let (there, here) = (shown(known), shown(package));
+                    return Err(Error::OtherTarget { path: package.path.clone(), there, here });
+                }
+                known.signature.fingerprint.clone_from(&package.signature.fingerprint);
+                let new: Vec<_> = package.channels.difference(&known.channels).cloned().collect();
+                known.channels.extend(new.iter().cloned());
+                let known = known.clone();
+                new.iter().for_each(|channel| self.move_latest(&known, channel));
+            }
+        }
+        Ok(())
+    }
+
+    fn move_latest(&mut self, package: &Package, channel: &str) {
+        if self.latest(&package.target, &package.arch, channel).is_some_and(|now| now.built > package.built) {
+            return;
+        }
+        let key = (package.target.as_str(), package.arch.as_str(), channel);
+        match self.latest.binary_search_by(|latest| latest.key().cmp(&key)) {
+            Ok(index) => self.latest[index].path = package.path.clone(),
+            Err(index) => self.latest.insert(
+                index,
+                Latest {
+                    target: package.target.clone(),
+                    distribution: package.distribution.clone(),
+                    distribution_version: package.distribution_version.clone(),
+                    arch: package.arch.clone(),
+                    channel: channel.to_owned(),
+                    path: package.path.clone(),
+                    others: BTreeMap::new(),
+                },
+            ),
+        }
+    }
+
+    /// Whether it holds together: what it names exists in it, and every name is one that may be published.
+    fn check(&self) -> Result<()> {
+        let contradiction = |reason: String| Err(Error::HeadContents { reason });
+        if !self.packages.is_sorted_by(|a, b| a.path < b.path) {
+            return contradiction("`packages` is not sorted by `path`, or names one twice".into());
+        }
+        if !self.latest.is_sorted_by(|a, b| a.key() < b.key()) {
+            return contradiction("`latest` is not sorted, or names a target twice".into());
+        }
+        self.packages.iter().try_for_each(Package::check)?;
+        for latest in &self.latest {
+            let Some(package) = self.package(&latest.path) else {
+                return contradiction(format!("the latest of {} is not among the packages", latest.target));
+            };
+            let same = package.target == latest.target
+                && package.distribution == latest.distribution
+                && package.distribution_version == latest.distribution_version
+                && package.arch == latest.arch
+                && package.channels.contains(&latest.channel);
+            if !same {
+                return contradiction(format!("the latest of {} is another target's", latest.target));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Package {
+    /// Refuses a package whose words could not be names on the site, or disagree with each other.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::HeadContents`].
+    pub fn check(&self) -> Result<()> {
+        name::check("distribution", &self.distribution, WORD)?;
+        name::check("distribution's version", &self.distribution_version, WORD)?;
+        name::check("architecture", &self.arch, "_")?;
+        name::check("format", &self.format, WORD)?;
+        name::check("file name", &self.file_name, FILE_NAME)?;
+        name::check("fingerprint", &self.signature.fingerprint, "")?;
+        if self.channels.is_empty() {
+            return Err(Error::HeadContents { reason: format!("`{}` is in no channel", self.path) });
+        }
+        self.channels.iter().try_for_each(|channel| name::check("channel", channel, WORD))?;
+        let agree = [
+            (self.path.as_str() == format!("{}/{}", self.distribution, self.file_name), "path"),
+            (self.signature.path.as_str() == format!("{}.asc", self.path), "signature's path"),
+            (self.target == format!("{}-{}", self.distribution, self.distribution_version), "target"),
+            // These names are the site's own.
+            (![".asc", ".txt"].iter().any(|suffix| self.file_name.ends_with(suffix)), "file name"),
+            (
+                self.distribution != layout::HEAD && !layout::DERIVED.contains(&&*self.distribution),
+                "distribution",
+            ),
+        ];
+        match agree.into_iter().find(|(agrees, _)| !agrees) {
+            Some((_, what)) => Err(Error::HeadContents { reason: format!("the {what} of `{}`", self.path) }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Latest {
+    fn key(&self) -> (&str, &str, &str) {
+        (&self.target, &self.arch, &self.channel)
+    }
+
+    /// The pointer that names it.
+    pub fn pointer(&self) -> Pointer {
+        let name =
+            layout::pointer_name(&self.distribution, &self.distribution_version, &self.arch, &self.channel);
+        let path = ObjectPath::new(format!("{}/{name}", self.distribution))
+            .expect("the words of a checked package are names");
+        Pointer { path, file_name: self.path.file_name().to_owned() }
+    }
+}

@@ -1,0 +1,448 @@
+//! Publishing: content, commit, refresh (see the crate's page).
+
+use std::collections::{BTreeMap, BTreeSet, hash_map::RandomState};
+use std::hash::BuildHasher as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::{
+    Body, BoxError, Created, Error, Event, Head, Lifetime, Object, ObjectPath, Package, Pointer, Result,
+    Sha256, Store, Swapped, Version, layout,
+};
+
+/// How many objects are copied at once: enough to hide the latency of a bucket and the `fsync` of a disk.
+const AT_ONCE: usize = 4;
+/// How often a compare-and-swap is tried. Each loss is another publisher's success, so that this many in a row
+/// do not happen by accident.
+const ATTEMPTS: u32 = 200;
+/// Detached signatures are a few hundred bytes; more is not one.
+const SIGNATURE_LIMIT: usize = 64 * 1024;
+
+/// Everything that becomes visible together.
+pub struct Publication<'a> {
+    /// The project; a site holds one project's releases.
+    pub name: &'a str,
+    /// The packages.
+    pub uploads: Vec<Upload>,
+    /// The time that the head is given, in Unix seconds.
+    pub now: i64,
+    /// Checks a signature that is on the site already, was made of the same package, and is not the one in
+    /// [`Upload::signature`]: given the package's file and the signature, it returns the fingerprint of the
+    /// primary key. It is asked only when no release names the signature yet.
+    pub check_signature: &'a (dyn Fn(&Path, &[u8]) -> Result<String, BoxError> + Sync),
+}
+
+/// A package to publish. The caller has verified its signature.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// What the head will say.
+    pub package: Package,
+    /// The package file on this machine.
+    pub file: PathBuf,
+    /// Its armored signature.
+    pub signature: Vec<u8>,
+}
+
+/// What the site had among [`layout::DERIVED`] when rendering began.
+///
+/// A renderer whose output differs each time (a signature holds its time) returns what is there when that
+/// still says the right thing, so that publishing the same again changes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Current(BTreeMap<ObjectPath, (Vec<u8>, Version)>);
+
+impl Current {
+    /// The bytes of an object, named as in [`layout`].
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        let found = self.0.iter().find(|(path, _)| path.as_str() == name)?;
+        Some(&found.1.0)
+    }
+
+    fn version(&self, path: &ObjectPath) -> Option<&Version> {
+        self.0.get(path).map(|(_, version)| version)
+    }
+}
+
+/// What a publication did.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The head that the site has now.
+    pub head: Head,
+    /// Whether this publication changed the head; if not, everything was published before.
+    pub committed: bool,
+    /// The objects that are new or were replaced, sorted by path, without the head.
+    pub written: Vec<ObjectPath>,
+    /// The pointers that moved.
+    pub moved: Vec<Pointer>,
+}
+
+/// Publishes packages, or finishes a publication that was cut short.
+///
+/// `render` makes the objects that are derived from the head (the names in [`layout::DERIVED`], those that the
+/// site shall have, in the order in which they are to be written); this function adds the pointers. It is
+/// called again whenever the head moved meanwhile, and blocks the calling task.
+///
+/// # Errors
+/// Everything is checked before anything is written: [`Error::Name`], [`Error::SameName`],
+/// [`Error::SourceChanged`] for the files on this machine, then [`Error::Conflict`], [`Error::OtherTarget`],
+/// [`Error::OtherProject`] against the site. After that the storage may fail; the same call again does what is
+/// left.
+pub async fn publish<R>(
+    store: &Store,
+    publication: &Publication<'_>,
+    render: R,
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<Published>
+where
+    R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
+{
+    let contents = check_local(publication).await?;
+    check_site(store, publication, &contents).await?;
+    store.clean_up().await?;
+
+    let mut written = create_all(store, &contents, on_event).await?;
+    let packages = adopt_signatures(store, publication).await?;
+    let committed = commit(store, publication, &packages, on_event).await?;
+    let (head, replaced, moved) = refresh(store, &render, on_event).await?;
+
+    written.extend(replaced);
+    written.sort();
+    Ok(Published { head, committed, written, moved })
+}
+
+/// A package and its signature, as objects.
+struct Content {
+    package: Object,
+    size: u64,
+    signature: Object,
+}
+
+/// Checks what can be checked without the site, and reads every file once.
+async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
+    crate::name::check("project's name", publication.name, "._+-")?;
+    let mut targets = BTreeMap::new();
+    let mut contents = Vec::with_capacity(publication.uploads.len());
+    for Upload { package, file, signature } in &publication.uploads {
+        package.check()?;
+        if let Some(first) = targets.insert(package.path.clone(), &package.target) {
+            let (first, second) = (first.clone(), package.target.clone());
+            return Err(Error::SameName { path: package.path.clone(), first, second });
+        }
+        if signature.len() > SIGNATURE_LIMIT {
+            let (path, limit) = (PathBuf::from(package.signature.path.as_str()), SIGNATURE_LIMIT as u64);
+            return Err(Error::TooLarge { path, limit });
+        }
+        let (found, _) = digest_of_file(file.clone()).await?;
+        if found != package.sha256 {
+            return Err(Error::SourceChanged { path: file.clone(), expected: package.sha256, found });
+        }
+        contents.push(Content {
+            package: Object {
+                path: package.path.clone(),
+                body: Body::File { path: file.clone(), sha256: package.sha256 },
+                media_type: media_type(&package.format),
+                lifetime: Lifetime::Immutable,
+            },
+            size: package.size,
+            signature: Object::immutable(
+                package.signature.path.clone(),
+                "application/pgp-signature",
+                signature.clone(),
+            ),
+        });
+    }
+    Ok(contents)
+}
+
+async fn digest_of_file(path: PathBuf) -> Result<(Sha256, u64)> {
+    let work = move || {
+        fs_err::File::open(&path).and_then(Sha256::of_reader).map_err(|source| Error::Read { path, source })
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
+}
+
+/// RFC 9110 content types; those of packages are what their distributions' mirrors send.
+fn media_type(format: &str) -> &'static str {
+    match format {
+        "deb" => "application/vnd.debian.binary-package",
+        "rpm" => "application/x-rpm",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Looks at every name before anything is written.
+async fn check_site(store: &Store, publication: &Publication<'_>, contents: &[Content]) -> Result<()> {
+    let mut head = read_head(store, publication.name).await?.0;
+    for (upload, content) in publication.uploads.iter().zip(contents) {
+        head.add(&upload.package)?;
+        let here = upload.package.sha256;
+        match store.digest(&content.package.path).await? {
+            Some((there, _)) if there != here => {
+                return Err(Error::Conflict { path: content.package.path.clone(), there, here });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn read_head(store: &Store, name: &str) -> Result<(Head, Option<Version>)> {
+    match Head::read(store).await? {
+        None => Ok((Head::new(name), None)),
+        Some((head, _)) if head.name != name => {
+            Err(Error::OtherProject { there: head.name, here: name.to_owned() })
+        }
+        Some((head, version)) => Ok((head, Some(version))),
+    }
+}
+
+/// Creates the immutable objects and returns those that were not there.
+async fn create_all(
+    store: &Store,
+    contents: &[Content],
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<Vec<ObjectPath>> {
+    let (told, mut events) = mpsc::unbounded_channel();
+    let mut running = JoinSet::new();
+    let mut written = Vec::new();
+    let mut waiting = contents.iter();
+    loop {
+        while running.len() < AT_ONCE {
+            let Some(content) = waiting.next() else { break };
+            let task = Creation {
+                store: store.clone(),
+                package: content.package.clone(),
+                size: content.size,
+                signature: content.signature.clone(),
+                told: told.clone(),
+            };
+            running.spawn(task.run());
+        }
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => on_event(event),
+            finished = running.join_next() => match finished {
+                None => break,
+                Some(Ok(result)) => written.extend(result?),
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Some(Err(_)) => return Err(Error::Stopped),
+            },
+        }
+    }
+    drop(told);
+    while let Some(event) = events.recv().await {
+        on_event(event);
+    }
+    Ok(written)
+}
+
+/// The creation of one package and its signature.
+struct Creation {
+    store: Store,
+    package: Object,
+    size: u64,
+    signature: Object,
+    told: mpsc::UnboundedSender<Event>,
+}
+
+impl Creation {
+    async fn run(self) -> Result<Vec<ObjectPath>> {
+        // The receiver outlives every creation; if it does not, nobody is listening.
+        let tell = |event| {
+            let _ = self.told.send(event);
+        };
+        let mut written = Vec::new();
+        let path = &self.package.path;
+        tell(Event::Started { path: path.clone(), size: self.size });
+        let (told, copied) = (self.told.clone(), path.clone());
+        let on_bytes = move |bytes| {
+            let _ = told.send(Event::Progress { path: copied.clone(), bytes });
+        };
+        match self.store.create_telling(&self.package, on_bytes).await? {
+            Created::Identical => tell(Event::Unchanged { path: path.clone() }),
+            Created::New => {
+                self.read_back(&self.package).await?;
+                written.push(path.clone());
+                tell(Event::Done { path: path.clone() });
+            }
+        }
+        let path = &self.signature.path;
+        match self.store.create(&self.signature).await {
+            Ok(Created::New) => {
+                self.read_back(&self.signature).await?;
+                written.push(path.clone());
+                tell(Event::Done { path: path.clone() });
+            }
+            // Signing again gives another signature of the same bytes; the published one stays.
+            Ok(Created::Identical) | Err(Error::Conflict { .. }) => {
+                tell(Event::Unchanged { path: path.clone() });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(written)
+    }
+
+    async fn read_back(&self, object: &Object) -> Result<()> {
+        let expected = object.body.sha256();
+        let found = self.store.digest(&object.path).await?.map_or(Sha256::of(b""), |(found, _)| found);
+        if found != expected {
+            return Err(Error::ReadBack { path: object.path.clone(), expected, found });
+        }
+        Ok(())
+    }
+}
+
+/// Records, for each package, the key of the signature that the site has.
+async fn adopt_signatures(store: &Store, publication: &Publication<'_>) -> Result<Vec<Package>> {
+    let (head, _) = read_head(store, publication.name).await?;
+    let mut packages = Vec::with_capacity(publication.uploads.len());
+    for Upload { package, file, signature } in &publication.uploads {
+        let mut package = package.clone();
+        match store.read(&package.signature.path).await? {
+            Some((there, _)) if there != *signature => {
+                package.signature.fingerprint = match head.package(&package.path) {
+                    Some(known) => known.signature.fingerprint.clone(),
+                    None => (publication.check_signature)(file, &there).map_err(|source| {
+                        Error::ForeignSignature { path: package.signature.path.clone(), source }
+                    })?,
+                };
+            }
+            _ => {}
+        }
+        packages.push(package);
+    }
+    Ok(packages)
+}
+
+/// Puts the packages into the head. Returns whether that changed it.
+async fn commit(
+    store: &Store,
+    publication: &Publication<'_>,
+    packages: &[Package],
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<bool> {
+    for attempt in 1..=ATTEMPTS {
+        let (old, version) = read_head(store, publication.name).await?;
+        let mut head = old.clone();
+        packages.iter().try_for_each(|package| head.add(package))?;
+        if head == old && version.is_some() {
+            return Ok(false);
+        }
+        head.generation += 1;
+        // A clock that is behind another publisher's does not turn the time back.
+        head.updated = publication.now.max(old.updated);
+        match store.swap(&head.object(), version.as_ref()).await {
+            Ok(_) => {
+                on_event(Event::Committed { generation: head.generation });
+                return Ok(true);
+            }
+            Err(Error::Changed { .. }) => {
+                on_event(Event::Superseded { generation: old.generation });
+                pause(attempt).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Busy { path: layout::head_path(), attempts: ATTEMPTS })
+}
+
+/// Brings everything that is derived from the head up to the head, until that does not move any more.
+///
+/// The versions of the derived objects are read *before* the head they are rendered from. So a publisher that
+/// slept meanwhile cannot put old contents over new ones: either its version is outdated and the swap fails,
+/// or its head is the newer one.
+async fn refresh<R>(
+    store: &Store,
+    render: &R,
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<(Head, Vec<ObjectPath>, Vec<Pointer>)>
+where
+    R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
+{
+    let mut replaced = BTreeSet::new();
+    let mut moved = BTreeSet::new();
+    for attempt in 1..=ATTEMPTS {
+        let pointers = Head::read(store).await?.ok_or(Error::NoHead)?.0.pointers();
+        let mut current = Current::default();
+        for path in layout::derived_paths().chain(pointers.into_iter().map(|pointer| pointer.path)) {
+            if let Some(found) = store.read(&path).await? {
+                current.0.insert(path, found);
+            }
+        }
+        let (head, version) = Head::read(store).await?.ok_or(Error::NoHead)?;
+        let derived = render(&head, &current).map_err(|source| Error::Render { source })?;
+        if let Some(wrong) = derived.iter().find(|object| !layout::DERIVED.contains(&object.path.as_str())) {
+            return Err(Error::NotDerived { path: wrong.path.clone() });
+        }
+
+        let mut settled = true;
+        for object in &derived {
+            match replace(store, object, &current).await? {
+                Replaced::No => {}
+                Replaced::Yes => {
+                    on_event(Event::Replaced { path: object.path.clone() });
+                    replaced.insert(object.path.clone());
+                }
+                Replaced::Overtaken => settled = false,
+            }
+        }
+        for pointer in head.pointers() {
+            if !settled {
+                break;
+            }
+            match replace(store, &pointer_object(&pointer), &current).await? {
+                Replaced::No => {}
+                Replaced::Yes => {
+                    let Pointer { path, file_name } = pointer.clone();
+                    on_event(Event::PointerMoved { path, file_name });
+                    replaced.insert(pointer.path.clone());
+                    moved.insert(pointer);
+                }
+                Replaced::Overtaken => settled = false,
+            }
+        }
+        match Head::read(store).await? {
+            Some((_, now)) if settled && now == version => {
+                // Of a pointer that moved twice the last move counts.
+                moved.retain(|pointer| head.pointers().contains(pointer));
+                return Ok((head, replaced.into_iter().collect(), moved.into_iter().collect()));
+            }
+            _ => pause(attempt).await,
+        }
+    }
+    Err(Error::Busy { path: layout::head_path(), attempts: ATTEMPTS })
+}
+
+enum Replaced {
+    No,
+    Yes,
+    Overtaken,
+}
+
+async fn replace(store: &Store, object: &Object, current: &Current) -> Result<Replaced> {
+    if let (Some((there, _)), Body::Bytes(here)) = (current.0.get(&object.path), &object.body) {
+        if there == here {
+            return Ok(Replaced::No);
+        }
+    }
+    match store.swap(object, current.version(&object.path)).await {
+        Ok(Swapped::Written(_)) => Ok(Replaced::Yes),
+        Ok(Swapped::Identical) => Ok(Replaced::No),
+        Err(Error::Changed { .. }) => Ok(Replaced::Overtaken),
+        Err(error) => Err(error),
+    }
+}
+
+fn pointer_object(pointer: &Pointer) -> Object {
+    Object::mutable(pointer.path.clone(), "text/plain; charset=utf-8", format!("{}\n", pointer.file_name))
+}
+
+/// Waits a little before another attempt, longer each time and by chance, so that publishers that collided do
+/// not collide again. The chance is std's per-map hash seed, which needs no clock and no further crate.
+async fn pause(attempt: u32) {
+    let longest = 1 << attempt.min(7);
+    let milliseconds = RandomState::new().hash_one(attempt) % longest;
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}

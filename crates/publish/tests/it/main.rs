@@ -1,0 +1,9 @@
+//! How the crate behaves as a whole, one file a behaviour.
+
+mod checks_a_site;
+mod crashes;
+mod full_disk;
+mod many_publishers;
+mod publishes_once;
+mod site;
+mod store_operations;

@@ -1,0 +1,89 @@
+//! Sixteen publishers at once.
+
+use std::process::{Command, Stdio};
+
+use packhouse_publish::{Error, Head};
+
+use crate::site::{Site, publish_to, publisher};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_tasks_that_publish_different_targets_lose_nothing() {
+    let site = Site::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..16 {
+        let upload =
+            site.upload(&format!("ubuntu {number}"), &format!("hello_{number}.deb"), &number.to_string());
+        let store = site.store.clone();
+        tasks.spawn(async move { publish_to(&store, vec![upload]).await });
+    }
+    while let Some(result) = tasks.join_next().await {
+        assert!(result.unwrap().unwrap().committed);
+    }
+    let (head, _) = Head::read(&site.store).await.unwrap().unwrap();
+    assert_eq!((head.generation, head.packages.len()), (16, 16));
+    for pointer in head.pointers() {
+        assert_eq!(site.text(pointer.path.as_str()), format!("{}\n", pointer.file_name));
+    }
+    assert_eq!(site.text("releases.asc"), "generation 16\n", "no older state over a newer one");
+}
+
+#[tokio::test]
+async fn sixteen_processes_that_publish_different_targets_lose_nothing() {
+    let site = Site::new();
+    let mut children = Vec::new();
+    for number in 0..16 {
+        let file = site.directory.path().join(format!("hello_{number}.deb"));
+        fs_err::write(&file, number.to_string()).unwrap();
+        fs_err::write(format!("{}.asc", file.display()), "signature").unwrap();
+        let mut command = Command::new(publisher());
+        command.arg(site.path("")).args(["1700000000", "stable", "ubuntu", &number.to_string()]).arg(file);
+        children.push(command.stdout(Stdio::null()).spawn().unwrap());
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let (head, _) = Head::read(&site.store).await.unwrap().unwrap();
+    assert_eq!((head.generation, head.packages.len(), head.latest.len()), (16, 16, 16));
+    assert_eq!(site.text("releases.asc"), "generation 16\n");
+    for pointer in head.pointers() {
+        assert_eq!(site.text(pointer.path.as_str()), format!("{}\n", pointer.file_name));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixteen_that_publish_other_bytes_under_one_name_exactly_one_wins() {
+    let site = Site::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..16 {
+        let mut upload = site.upload("ubuntu 22.04", "hello_1.deb", &format!("contents {number}"));
+        upload.signature = b"a signature by another key".to_vec();
+        let store = site.store.clone();
+        tasks.spawn(async move { (number, publish_to(&store, vec![upload]).await) });
+    }
+    let mut winners = Vec::new();
+    while let Some(result) = tasks.join_next().await {
+        match result.unwrap() {
+            (number, Ok(_)) => winners.push(number),
+            (_, Err(Error::Conflict { .. })) => {}
+            (number, Err(error)) => panic!("{number}: {error}"),
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    assert_eq!(site.text("ubuntu/hello_1.deb"), format!("contents {}", winners[0]));
+    let (head, _) = Head::read(&site.store).await.unwrap().unwrap();
+    assert_eq!((head.generation, head.packages.len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_that_publish_the_same_all_succeed_and_change_the_site_once() {
+    let site = Site::new();
+    let upload = site.upload("ubuntu 22.04", "hello_1.deb", "same");
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (store, upload) = (site.store.clone(), upload.clone());
+        tasks.spawn(async move { publish_to(&store, vec![upload]).await });
+    }
+    while let Some(result) = tasks.join_next().await {
+        assert_eq!(result.unwrap().unwrap().head.generation, 1);
+    }
+}
