@@ -1,0 +1,5 @@
+-t rpm
+--category "Development/Tools"
+-d "glibc >= 2.34" -d libgcc
+# The certificates of https sites; versions, revisions and the private copy of a working tree.
+-d ca-certificates -d git-core
