@@ -231,6 +231,7 @@ must "dpkg installs" in_dpkg --install "$work/old-debian-12"
 same "dpkg: an installation makes the user, enables and starts" "$deb_start" "$(calls "$root")"
 same "dpkg: nothing differs from the package" "" "$(in_dpkg --verify orchestrator)"
 ok "dpkg: the installed service answers" answers "$root" 0.1.0
+same "dpkg: only root reads the settings" 600 "$(stat -c %a "$root/etc/default/orchestrator")"
 edit "$root"
 must "dpkg upgrades" in_dpkg --install "$(package_of debian/12)"
 same "dpkg: an upgrade restarts what runs, nothing else" "systemctl daemon-reload
@@ -268,6 +269,7 @@ must "rpm installs" in_rpm --nodeps --install "$work/old-rocky-8"
 same "rpm: an installation makes the user, enables and starts" "$rpm_start" "$(calls "$root")"
 same "rpm: nothing differs from the package" "" "$(in_rpm --verify --nodeps orchestrator 2>&1)"
 ok "rpm: the installed service answers" answers "$root" 0.1.0
+same "rpm: only root reads the settings" 600 "$(stat -c %a "$root/etc/default/orchestrator")"
 edit "$root"
 must "rpm upgrades" in_rpm --nodeps --upgrade "$(package_of rocky/8)"
 same "rpm: an upgrade restarts what runs, nothing else" "systemctl daemon-reload
