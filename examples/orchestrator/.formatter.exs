@@ -1,0 +1,1 @@
+[line_length: 110, inputs: ["{mix,.formatter}.exs", "{config,lib,test}/**/*.{ex,exs}"]]

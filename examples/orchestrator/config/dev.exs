@@ -1,0 +1,3 @@
+import Config
+
+config :orchestrator, monitors_file: "config/monitors.conf"
