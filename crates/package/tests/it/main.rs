@@ -1,3 +1,5 @@
 //! Behaviour of the package writers, judged by the distributions' own tools.
 
 mod compressed_streams;
+mod rpm_fixture;
+mod rpm_lifecycle;
