@@ -9,6 +9,7 @@
 //! descending order.
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::header::Header;
 use super::tag::header as tag;
@@ -27,7 +28,8 @@ pub(super) fn put(text: &str, header: &mut Header) -> Result<()> {
             let (date, name) = date_and_name(heading).ok_or_else(|| {
                 wrong("it is not written as `* Tue Jan 02 2024 Jane Doe <jane@example.com> - 1.2.3-1`")
             })?;
-            let noon = date.at(12, 0, 0, 0).in_tz("UTC").ok().map(|noon| noon.timestamp().as_second());
+            let noon =
+                date.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).ok().map(|noon| noon.timestamp().as_second());
             let time = noon.and_then(|noon| u32::try_from(noon).ok());
             let time = time.ok_or_else(|| wrong("rpm's dates lie between 1970 and 2106"))?;
             if times.last().is_some_and(|last| *last < time) {

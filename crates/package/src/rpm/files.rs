@@ -140,6 +140,10 @@ impl File<'_> {
         self.entry.is_file()
     }
 
+    pub(super) fn is_executable(&self) -> bool {
+        self.is_regular() && self.entry.mode & 0o111 != 0
+    }
+
     /// Where its bytes come from, for a regular file.
     pub(super) fn content(&self) -> Option<&Content> {
         match &self.entry.kind {

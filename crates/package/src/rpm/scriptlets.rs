@@ -122,7 +122,9 @@ fn put_scriptlet(tags: &Tags, interpreter: &str, argument: Option<&str>, text: &
         None => header.put_text(tags.interpreter, interpreter),
         Some(argument) => header.put_texts(tags.interpreter, [interpreter, argument]),
     }
-    // Without a text the interpreter runs alone, as in `%post -p /sbin/ldconfig`.
+    // Without a text the interpreter runs alone, as in `%post -p /sbin/ldconfig`. Final line
+    // breaks are cut off, as by rpmbuild.
+    let text = text.trim_end_matches('\n');
     if !text.is_empty() {
         header.put_text(tags.text, text);
     }
@@ -159,7 +161,7 @@ fn put_triggers(options: &Options, header: &mut Header, dependencies: &mut Depen
 fn trigger_script(script: &Script, requires: &mut List) -> (String, String) {
     if script.argument().is_none() {
         require_interpreter(script.interpreter(), 0, requires);
-        return (script.interpreter().into(), script.text().into());
+        return (script.interpreter().into(), script.text().trim_end_matches('\n').into());
     }
     let functions = Functions::new([("trigger", script)]);
     require_programs(&functions, 0, requires);

@@ -1,4 +1,5 @@
 //! Small packages, and a scratch root in which the real rpm installs them.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be made is a failed test")]
 
 use std::fs::Permissions;
 use std::io::Cursor;
