@@ -148,6 +148,9 @@ fn git_command(directory: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .env("LC_ALL", "C")
         .env("GIT_OPTIONAL_LOCKS", "0")
+        // What signs is no business of Git's (packhouse's `environment.rs` names them).
+        .env_remove("PACKHOUSE_SIGNING_KEY")
+        .env_remove("PACKHOUSE_SIGNING_PASSPHRASE")
         // Set inside hooks and `git rebase --exec`; they would point us at another repository.
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")

@@ -178,7 +178,7 @@ impl FileRules {
         for rule in &self.files {
             let path = self.below_prefix(&rule.destination)?;
             let from_build = matches!(rule.source, Source::Build(_));
-            if rule.attributes.apply(files, &path, from_build) {
+            if rule.attributes.apply(files, &path, from_build) || self.is_excluded(&rule.destination) {
                 continue;
             }
             // A staged tree may have been laid out without some of what a build makes.
@@ -192,6 +192,13 @@ impl FileRules {
             }
         }
         Ok(())
+    }
+
+    fn is_excluded(&self, path: &PackagePath) -> bool {
+        let upwards = std::iter::successors(Some(path.clone()), PackagePath::parent);
+        upwards.into_iter().any(|path| {
+            self.excludes.iter().any(|pattern| pattern::matches(pattern.as_bytes(), path.as_bytes()))
+        })
     }
 
     fn below_prefix(&self, path: &PackagePath) -> Result<PackagePath> {

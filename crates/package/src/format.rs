@@ -45,6 +45,13 @@ impl Resources {
     pub fn all() -> Resources {
         Resources { threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
     }
+
+    /// A share of them, for as many packages that are written at the same time.
+    #[must_use]
+    pub fn divided_by(self, packages: usize) -> Resources {
+        let threads = NonZeroUsize::new(self.threads.get() / packages.max(1)).unwrap_or(NonZeroUsize::MIN);
+        Resources { threads }
+    }
 }
 
 /// Where a package is written to: streamed, then a few places of fixed size filled in.

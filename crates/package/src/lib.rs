@@ -19,10 +19,12 @@
 pub mod arch;
 pub mod archive;
 pub mod assemble;
+mod content;
 pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
+mod glue;
 pub mod metadata;
 pub mod path;
 pub mod pattern;

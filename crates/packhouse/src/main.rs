@@ -1,1 +1,7 @@
-fn main() {}
+//! `packhouse`: arguments → command → exit status.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    packhouse::commands::run()
+}

@@ -1,3 +1,4 @@
 //! The containers inside package files: ar, cpio, and compressed streams.
 
 pub mod compress;
+pub mod cpio;

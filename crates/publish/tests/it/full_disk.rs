@@ -47,12 +47,11 @@ async fn a_full_disk_leaves_the_site_as_it_was_and_making_room_lets_the_same_com
 
     let mut new = site.upload("ubuntu 22.04", "hello_2.deb", &"2".repeat(90_000));
     new.package.built += 1;
+    new.signature = b"signature".to_vec();
     // From no room at all to just too little, so that each write of the publication is the one that fails.
     let ballast = mount_point.join("ballast");
     let mut failures = 0;
     for pages in (1..=100).rev() {
-        // A file of the size that is left over by `pages` pages less.
-        fs_err::write(&ballast, vec![0; 400 * 1024 - 16 * 4096]).ok();
         let _ = fs_err::write(&ballast, vec![0; pages * 4096]);
         match publish_to(&store, vec![new.clone()]).await {
             Ok(_) => break,

@@ -1,0 +1,87 @@
+//! The environment: every variable Packhouse looks at, read once and in one place.
+//!
+//! Below this nothing reads variables, the clock or the current directory.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use packhouse_sign::Secret;
+
+/// The time that packages carry, in Unix seconds (<https://reproducible-builds.org/specs/source-date-epoch/>);
+/// the commit's time when unset.
+pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// The armored secret key that signs, instead of the one that the project names.
+pub const SIGNING_KEY: &str = "PACKHOUSE_SIGNING_KEY";
+/// The pass phrase of the signing key.
+pub const SIGNING_PASSPHRASE: &str = "PACKHOUSE_SIGNING_PASSPHRASE";
+/// A file with the pass phrase of the signing key.
+pub const SIGNING_PASSPHRASE_FILE: &str = "PACKHOUSE_SIGNING_PASSPHRASE_FILE";
+/// What CI is building, as GitHub Actions sets it: `refs/heads/main`. Decides the channel.
+pub const GITHUB_REF: &str = "GITHUB_REF";
+/// Where the development key is kept: `$XDG_DATA_HOME/packhouse`, by default `~/.local/share/packhouse`.
+pub const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
+/// The user's directory.
+pub const HOME: &str = "HOME";
+/// Where private copies of the source are built; `/tmp` when unset.
+pub const TMPDIR: &str = "TMPDIR";
+/// No colours when set (<https://no-color.org>).
+pub const NO_COLOR: &str = "NO_COLOR";
+
+/// The variables, the clock and the current directory, as they were when the program started.
+pub struct Environment {
+    variables: Vec<(String, String)>,
+    /// Absolute.
+    pub current_directory: PathBuf,
+    /// Now.
+    pub now: Timestamp,
+    /// The user's number; part of the name of the directory for builds.
+    pub user: u32,
+}
+
+impl Environment {
+    /// Looks around. Variables that are not UTF-8 are left out: none that matters can be.
+    ///
+    /// # Errors
+    /// When the current directory is gone.
+    pub fn gather() -> std::io::Result<Environment> {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Environment {
+            variables,
+            current_directory: std::env::current_dir()?,
+            now: Timestamp::now(),
+            user: rustix::process::geteuid().as_raw(),
+        })
+    }
+
+    /// A variable; an empty one counts as unset.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that holds a secret.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(|value| Secret::new(value.as_bytes()))
+    }
+
+    /// Every variable; the host engine picks those that a build may see.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
+    /// The directory for builds.
+    pub fn scratch(&self) -> PathBuf {
+        Path::new(self.get(TMPDIR).unwrap_or("/tmp")).join(format!("packhouse-{}", self.user))
+    }
+
+    /// The directory for what Packhouse keeps of this user's.
+    pub fn data_directory(&self) -> Option<PathBuf> {
+        let base = match self.get(XDG_DATA_HOME) {
+            Some(directory) if directory.starts_with('/') => PathBuf::from(directory),
+            _ => Path::new(self.get(HOME)?).join(".local/share"),
+        };
+        Some(base.join("packhouse"))
+    }
+}

@@ -1,0 +1,343 @@
+//! Builds targets and packages them into `pkg/`.
+//!
+//! Targets whose jobs are equal share one build. A target that fails does not stop the others: what is
+//! finished is kept.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use futures_util::future::join_all;
+use packhouse_build::engine::host::{Host, Workspace};
+use packhouse_build::{Job, Source};
+use packhouse_package::assemble::Payload;
+use packhouse_package::{Package, Resources};
+use packhouse_project::{EngineName, Plan, TargetPlan};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use super::manifest::{self, Built, Manifest};
+use super::{Event, OnEvent, Stage, UsageError};
+use crate::environment::Environment;
+
+/// What a user can say about a build.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// A staged tree to package instead of building.
+    pub payload: Option<PathBuf>,
+    /// How many targets are worked on at a time.
+    pub at_a_time: Option<NonZeroUsize>,
+    /// Leaves the private copy of a failed build in place.
+    pub keep_failed: bool,
+}
+
+/// A target that could not be built or packaged.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which one.
+    pub target: String,
+    /// Why.
+    pub error: Arc<anyhow::Error>,
+}
+
+/// What a build did.
+#[derive(Debug)]
+pub struct BuildReport {
+    /// The packages of this build.
+    pub built: Vec<Built>,
+    /// The targets that failed.
+    pub failures: Vec<Failure>,
+}
+
+impl BuildOptions {
+    /// How many targets are worked on at a time: as the user says, else one for each processor.
+    pub fn at_a_time(&self, plan: &Plan) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.at_a_time.map_or(processors, NonZeroUsize::get).min(plan.targets.len()).max(1)
+    }
+}
+
+/// Builds and packages the plan's targets.
+///
+/// # Errors
+/// When nothing can be built at all; a failure of single targets is in the report.
+pub async fn build(
+    plan: &Plan,
+    source: &Source,
+    options: &BuildOptions,
+    environment: &Environment,
+    on_event: OnEvent<'_>,
+) -> Result<BuildReport> {
+    check(plan, options)?;
+    let output = manifest::prepare(&plan.root)?;
+    let at_a_time = options.at_a_time(plan);
+    let workers = Workers {
+        plan,
+        source,
+        options,
+        output: &output,
+        host: Host {
+            scratch: environment.scratch(),
+            environment: environment.variables().to_vec(),
+            keep_failed: options.keep_failed,
+        },
+        permits: Semaphore::new(at_a_time),
+        resources: Resources::all().divided_by(at_a_time),
+        on_event,
+    };
+    let mut groups: BTreeMap<&Job, Vec<&TargetPlan>> = BTreeMap::new();
+    for target in &plan.targets {
+        groups.entry(&target.job).or_default().push(target);
+    }
+    let results = join_all(groups.into_values().map(|targets| workers.group(targets))).await;
+
+    let mut report = BuildReport { built: Vec::new(), failures: Vec::new() };
+    for result in results.into_iter().flatten() {
+        match result {
+            Ok(built) => report.built.push(built),
+            Err(failure) => report.failures.push(failure),
+        }
+    }
+    report.built.sort_by(|a, b| a.target.cmp(&b.target));
+    report.failures.sort_by(|a, b| a.target.cmp(&b.target));
+    record(plan, &report.built)?;
+    Ok(report)
+}
+
+fn check(plan: &Plan, options: &BuildOptions) -> Result<()> {
+    if let Some(payload) = &options.payload {
+        if !payload.is_dir() {
+            let message = format!("--payload {} is not a directory", payload.display());
+            return Err(UsageError::new(message, "name a tree that is laid out as it will be installed").into());
+        }
+        return Ok(());
+    }
+    if let Some(target) = plan.targets.iter().find(|target| target.engine != EngineName::Host) {
+        let message = format!("{} is to be built with {}, and this version builds on the host only", target.target, target.engine);
+        let help = "build here with `--engine host`, or elsewhere and package the result with `--payload DIR`";
+        return Err(UsageError::new(message, help).into());
+    }
+    Ok(())
+}
+
+/// Enters the packages into the manifest and removes those that they replace.
+fn record(plan: &Plan, built: &[Built]) -> Result<()> {
+    let known = Manifest::read(&plan.root)?.filter(|manifest| manifest.name == plan.name);
+    let mut manifest = known.unwrap_or_else(|| Manifest::new(&plan.name));
+    let mut replaced = Vec::new();
+    for package in built {
+        let old = manifest.put(package.clone());
+        replaced.extend(old.filter(|old| old.file != package.file));
+    }
+    manifest.write(&plan.root)?;
+    for old in replaced {
+        let path = manifest::directory(&plan.root).join(&old.file);
+        for path in [PathBuf::from(format!("{}.asc", path.display())), path] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Workers<'a> {
+    plan: &'a Plan,
+    source: &'a Source,
+    options: &'a BuildOptions,
+    output: &'a Path,
+    host: Host,
+    permits: Semaphore,
+    resources: Resources,
+    on_event: OnEvent<'a>,
+}
+
+impl Workers<'_> {
+    /// Builds targets that share a job, and packages each.
+    async fn group(&self, targets: Vec<&TargetPlan>) -> Vec<Result<Built, Failure>> {
+        let started = Instant::now();
+        let workspace = match &self.options.payload {
+            Some(_) => Ok(None),
+            None => self.run(&targets).await.map(Some),
+        };
+        match workspace {
+            Ok(workspace) => {
+                let took = workspace.is_some().then(|| started.elapsed());
+                for target in &targets {
+                    self.tell(target, Stage::Built { took });
+                }
+                let root = match (&workspace, &self.options.payload) {
+                    (Some(workspace), _) => Payload::Build(workspace.path()),
+                    (None, Some(tree)) => Payload::Staged(tree),
+                    (None, None) => unreachable!("either a workspace or a staged tree is there"),
+                };
+                join_all(targets.iter().map(|target| self.package(target, root))).await
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                let fail = |target: &&TargetPlan| {
+                    let message = format!("{error:#}");
+                    self.tell(target, Stage::Failed { error: message, took: Some(started.elapsed()) });
+                    Err(Failure { target: target.target.to_string(), error: error.clone() })
+                };
+                targets.iter().map(fail).collect()
+            }
+        }
+    }
+
+    async fn run(&self, targets: &[&TargetPlan]) -> Result<Workspace> {
+        let _permit = self.permits.acquire().await.context("the builds were given up")?;
+        let log = |target: &TargetPlan| self.output.join("logs").join(format!("{}.log", target.target));
+        let first = targets[0];
+        let on_event = |event: packhouse_build::Event| {
+            let activity = match event {
+                packhouse_build::Event::Waiting => "waiting for another build of the same".to_owned(),
+                packhouse_build::Event::Copying => "copying the source".to_owned(),
+                packhouse_build::Event::Command { command, .. } => command,
+                _ => return,
+            };
+            for target in targets {
+                self.tell(target, Stage::Building { activity: activity.clone() });
+            }
+        };
+        let result = self.host.run(&first.job, self.source, &log(first), &on_event).await;
+        for target in &targets[1..] {
+            // The same build is each target's: its log is found under each name.
+            fs::copy(log(first), log(target))?;
+        }
+        Ok(result?)
+    }
+
+    async fn package(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built, Failure> {
+        let started = Instant::now();
+        let result = self.write(target, payload).await;
+        result.map_err(|error| {
+            let message = format!("{error:#}");
+            self.tell(target, Stage::Failed { error: message, took: Some(started.elapsed()) });
+            Failure { target: target.target.to_string(), error: Arc::new(error) }
+        })
+    }
+
+    async fn write(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built> {
+        let _permit = self.permits.acquire().await.context("the builds were given up")?;
+        let format = target.format.get();
+        self.tell(target, Stage::Packaging { format: format.name() });
+        let path = self.output.join(&target.file_name);
+        let (size, sha256) = {
+            let (spec, path, resources) = (target.spec.clone(), path.clone(), self.resources);
+            let payload = OwnedPayload::from(payload);
+            tokio::task::spawn_blocking(move || {
+                let package = Package::assemble(&spec, payload.as_payload())?;
+                write_package(format, &package, resources, &path)
+            })
+            .await
+            .context("packaging was given up")??
+        };
+        let compression = target.spec.options.compression.map_or("none", |compression| compression.name());
+        self.tell(
+            target,
+            Stage::Packaged {
+                format: format.name(),
+                file: target.file_name.clone(),
+                size,
+                compression: compression.to_owned(),
+            },
+        );
+        Ok(self.built(target, size, sha256))
+    }
+
+    fn built(&self, target: &TargetPlan, size: u64, sha256: String) -> Built {
+        let plan = self.plan;
+        Built {
+            target: target.target.to_string(),
+            distribution: target.target.distribution.clone(),
+            distribution_version: target.target.version.clone(),
+            arch: target.spec.metadata.arch.uname().to_owned(),
+            format: target.format.get().name().to_owned(),
+            version: target.tag.version.clone(),
+            package_version: target.spec.metadata.version.version.clone(),
+            built: target.tag.built.clone(),
+            time: plan.time.as_unix(),
+            revision: target.tag.revision.clone().unwrap_or_default(),
+            dirty: plan.revision.as_ref().is_some_and(|revision| revision.is_dirty),
+            channel: plan.channel.clone(),
+            file: target.file_name.clone(),
+            size,
+            sha256,
+            signature: None,
+        }
+    }
+
+    fn tell(&self, target: &TargetPlan, stage: Stage) {
+        (self.on_event)(Event::Target { target: target.target.to_string(), stage });
+    }
+}
+
+/// A payload for a thread of its own.
+enum OwnedPayload {
+    Build(PathBuf),
+    Staged(PathBuf),
+}
+
+impl From<Payload<'_>> for OwnedPayload {
+    fn from(payload: Payload<'_>) -> OwnedPayload {
+        match payload {
+            Payload::Build(path) => OwnedPayload::Build(path.into()),
+            Payload::Staged(path) => OwnedPayload::Staged(path.into()),
+        }
+    }
+}
+
+impl OwnedPayload {
+    fn as_payload(&self) -> Payload<'_> {
+        match self {
+            OwnedPayload::Build(path) => Payload::Build(path),
+            OwnedPayload::Staged(path) => Payload::Staged(path),
+        }
+    }
+}
+
+/// Writes a package beside its place, then puts it there, so that `pkg/` never holds half of one.
+fn write_package(
+    format: &dyn packhouse_package::PackageFormat,
+    package: &Package,
+    resources: Resources,
+    path: &Path,
+) -> Result<(u64, String)> {
+    let unfinished = manifest::unfinished(path);
+    let written = (|| {
+        let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+        format.write(package, resources, &mut file)?;
+        file.sync_all()?;
+        let digest = digest(&unfinished)?;
+        fs::rename(&unfinished, path)?;
+        Ok(digest)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+/// Size and SHA-256 of a file.
+pub(super) fn digest(path: &Path) -> Result<(u64, String)> {
+    let mut file = fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut size = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+        size += read as u64;
+    }
+    Ok((size, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}

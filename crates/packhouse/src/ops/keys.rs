@@ -1,0 +1,161 @@
+//! Who signs, and whom to trust.
+//!
+//! The key is the environment's, else the one the project names. A project that names none, and whose site is a
+//! directory, gets a *development key*: generated once, kept with mode 0600 outside the tree, and named loudly
+//! each time. Nothing ever signs with "whichever key is the default".
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use packhouse_project::{Plan, SigningKey};
+use packhouse_sign::{KeySource, Keyring, Secret, Signer, generate};
+
+use super::{Event, OnEvent, UsageError};
+use crate::environment::{Environment, SIGNING_KEY, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
+
+/// How long a development key lasts: long enough to forget, short enough not to outlive the machine.
+const DEVELOPMENT_KEY_LIFE: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
+
+/// A signer and the keyring of those who may sign.
+pub struct Keys {
+    /// Who signs.
+    pub signer: Box<dyn Signer>,
+    /// Who may.
+    pub keyring: Keyring,
+}
+
+/// The key for machines that have no other.
+pub struct DevelopmentKey {
+    path: PathBuf,
+}
+
+impl Keys {
+    /// Opens the key and checks it against the keyring of those who may sign.
+    ///
+    /// # Errors
+    /// When there is no key or no keyring, or the key is not in it, expired, revoked or cannot be opened.
+    pub fn open(plan: &Plan, is_local: bool, environment: &Environment, on_event: OnEvent<'_>) -> Result<Keys> {
+        let now = environment.now.into();
+        let passphrase = passphrase(plan.passphrase_file.as_deref(), environment)?;
+        let source = match (environment.secret(SIGNING_KEY), &plan.signing_key) {
+            (Some(armored), _) => KeySource::Text { armored, passphrase },
+            (None, Some(SigningKey::Fingerprint(fingerprint))) => {
+                KeySource::GnuPg { fingerprint: fingerprint.clone(), passphrase }
+            }
+            (None, Some(SigningKey::File(path))) => KeySource::File { path: path.clone(), passphrase },
+            (None, None) if is_local => return Keys::development(plan, environment, on_event),
+            (None, None) => {
+                let help = format!("name one in [sign] of dist/packhouse.toml, or put it into ${SIGNING_KEY}");
+                return Err(UsageError::new("no key signs the packages", help).into());
+            }
+        };
+        let signer = source.open(now).context("the signing key cannot be used")?;
+        let Some(path) = &plan.keyring else {
+            let help = "write the public key to it, and commit it: packhouse key export -o dist/trustedkeys.gpg";
+            let message = "nothing says which keys may sign: there is no dist/trustedkeys.gpg";
+            return Err(UsageError::new(message, help).into());
+        };
+        let keyring = Keyring::read(path)?;
+        check_member(signer.as_ref(), &keyring, path, now)?;
+        Ok(Keys { signer, keyring })
+    }
+
+    fn development(plan: &Plan, environment: &Environment, on_event: OnEvent<'_>) -> Result<Keys> {
+        let now: SystemTime = environment.now.into();
+        let key = DevelopmentKey::new(environment)?;
+        let is_new = key.generate(now)?;
+        let signer = KeySource::File { path: key.path.clone(), passphrase: None }.open(now)?;
+        let certificate = signer.certificate();
+        on_event(Event::Notice {
+            message: format!(
+                "signing with {} development key of this machine, {}, kept in {}; \
+                 name your own in [sign] of dist/packhouse.toml before customers trust it",
+                if is_new { "a new" } else { "the" },
+                certificate.fingerprint().grouped(),
+                key.path.display()
+            ),
+        });
+        let keyring = match &plan.keyring {
+            Some(path) => {
+                let keyring = Keyring::read(path)?;
+                check_member(signer.as_ref(), &keyring, path, now)?;
+                keyring
+            }
+            None => Keyring::from_certificates([certificate.clone()]),
+        };
+        Ok(Keys { signer, keyring })
+    }
+}
+
+/// Refuses a signer whose key the keyring does not have, or has as revoked or expired.
+fn check_member(signer: &dyn Signer, keyring: &Keyring, path: &Path, now: SystemTime) -> Result<()> {
+    let fingerprint = signer.certificate().fingerprint();
+    let Some(trusted) = keyring.find(&fingerprint) else {
+        let message = format!("the signing key {} is not in {}", fingerprint.grouped(), path.display());
+        let help = "sign with a key of the keyring, or add this one to it if it may sign: packhouse key export";
+        return Err(anyhow::Error::new(UsageError::new(message, help)));
+    };
+    // The keyring's copy may know of a revocation that the secret key's does not.
+    trusted.check_can_sign(now).context("the keyring does not let this key sign")
+}
+
+fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
+    if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
+        return Ok(Some(passphrase));
+    }
+    let from_environment = environment.get(SIGNING_PASSPHRASE_FILE).map(|path| environment.current_directory.join(path));
+    match from_environment.as_deref().or(file) {
+        Some(path) => Ok(Some(Secret::read_passphrase(path)?)),
+        None => Ok(None),
+    }
+}
+
+impl DevelopmentKey {
+    /// Where the development key is kept, whether it is there or not.
+    ///
+    /// # Errors
+    /// When this user has no directory.
+    pub fn new(environment: &Environment) -> Result<DevelopmentKey> {
+        let directory = environment.data_directory().ok_or_else(|| {
+            UsageError::new("there is no place for a development key", "set HOME, or name a key in [sign]")
+        })?;
+        Ok(DevelopmentKey { path: directory.join("development-key.asc") })
+    }
+
+    /// The keyring with the public part of the key; `None` when none was generated yet.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub fn keyring(&self, now: SystemTime) -> Result<Option<Keyring>> {
+        if !self.path.is_file() {
+            return Ok(None);
+        }
+        let signer = KeySource::File { path: self.path.clone(), passphrase: None }.open(now)?;
+        Ok(Some(Keyring::from_certificates([signer.certificate().clone()])))
+    }
+
+    /// Generates the key unless it is there; tells whether it is new.
+    fn generate(&self, now: SystemTime) -> Result<bool> {
+        use std::io::Write as _;
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        if self.path.exists() {
+            return Ok(false);
+        }
+        let generated = generate("Packhouse development key (not for customers)", now, Some(DEVELOPMENT_KEY_LIFE))?;
+        let directory = self.path.parent().context("the key's path has a directory")?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        // Complete before it has its name, and never replacing one: two first runs end with one key.
+        let unfinished = super::manifest::unfinished(&self.path);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(generated.secret.expose())?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&unfinished, &self.path);
+        fs::remove_file(&unfinished)?;
+        match linked {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
+            result => Ok(result.is_ok()),
+        }
+    }
+}

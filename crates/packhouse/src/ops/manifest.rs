@@ -1,0 +1,161 @@
+//! `pkg/manifest.json`: what builds left, and how stages hand over to each other.
+//!
+//! Build, sign and publish may run apart, on other machines or in other CI jobs: `pkg/` is all they share. One
+//! entry a target and architecture; building a target again replaces its entry and removes the old package.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use super::UsageError;
+
+/// The version of the manifest's format.
+const FORMAT: u32 = 1;
+
+/// What `pkg/` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    format: u32,
+    /// The project.
+    pub name: String,
+    /// Every package, sorted by target and architecture.
+    pub packages: Vec<Built>,
+}
+
+/// A package in `pkg/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Built {
+    /// As in `ubuntu-22.04`.
+    pub target: String,
+    /// As in `ubuntu`.
+    pub distribution: String,
+    /// As in `22.04`.
+    pub distribution_version: String,
+    /// `uname -m`'s word.
+    pub arch: String,
+    /// The package's format.
+    pub format: String,
+    /// The project's version.
+    pub version: String,
+    /// The package's version: the four elements in the project's order.
+    pub package_version: String,
+    /// When it was built, UTC, `yymmddhhmm`.
+    pub built: String,
+    /// The same in Unix seconds.
+    pub time: u32,
+    /// The short Git revision; empty outside Git.
+    pub revision: String,
+    /// The working tree had changes that are in no commit.
+    pub dirty: bool,
+    /// The channel it was built for.
+    pub channel: String,
+    /// The package's file in `pkg/`.
+    pub file: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest, in hexadecimal digits.
+    pub sha256: String,
+    /// Its signature, once it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<BuiltSignature>,
+}
+
+/// A detached signature in `pkg/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltSignature {
+    /// Its file.
+    pub file: String,
+    /// The primary key's fingerprint.
+    pub fingerprint: String,
+}
+
+/// The directory that builds leave their results in.
+pub fn directory(root: &Path) -> PathBuf {
+    root.join("pkg")
+}
+
+impl Manifest {
+    /// A manifest without packages.
+    pub fn new(name: &str) -> Manifest {
+        Manifest { format: FORMAT, name: name.to_owned(), packages: Vec::new() }
+    }
+
+    /// Reads the manifest of the project at `root`; `None` when nothing was built.
+    ///
+    /// # Errors
+    /// When it cannot be read or is another version's.
+    pub fn read(root: &Path) -> Result<Option<Manifest>> {
+        let path = directory(root).join("manifest.json");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let unreadable = |reason: String| {
+            UsageError::new(format!("{} is not a manifest: {reason}", path.display()), "build the targets again")
+        };
+        let manifest: Manifest = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+        if manifest.format != FORMAT {
+            return Err(unreadable(format!("its format is {}, not {FORMAT}", manifest.format)).into());
+        }
+        // File names of a manifest are joined to paths: they must be names.
+        for built in &manifest.packages {
+            let names = [Some(&built.file), built.signature.as_ref().map(|signature| &signature.file)];
+            for name in names.into_iter().flatten() {
+                if name.is_empty() || name.starts_with('.') || name.contains('/') {
+                    return Err(unreadable(format!("`{name}` is not a file name")).into());
+                }
+            }
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Puts a package in place of the one that was there for its target and architecture, and returns that.
+    pub fn put(&mut self, built: Built) -> Option<Built> {
+        let key = |built: &Built| (built.target.clone(), built.arch.clone());
+        match self.packages.binary_search_by_key(&key(&built), key) {
+            Ok(index) => Some(std::mem::replace(&mut self.packages[index], built)),
+            Err(index) => {
+                self.packages.insert(index, built);
+                None
+            }
+        }
+    }
+
+    /// Writes the manifest whole.
+    ///
+    /// # Errors
+    /// When `pkg/` cannot be written to.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self).expect("a manifest holds only strings and numbers");
+        text.push('\n');
+        write_whole(&directory(root).join("manifest.json"), text.as_bytes())
+    }
+}
+
+/// Makes `pkg/`, ignored by Git.
+pub fn prepare(root: &Path) -> Result<PathBuf> {
+    let directory = directory(root);
+    fs::create_dir_all(directory.join("logs"))?;
+    let ignore = directory.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(ignore, "*\n")?;
+    }
+    Ok(directory)
+}
+
+/// Replaces a file by one that is written completely: a reader, or a crash, sees the old or the new one.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let unfinished = unfinished(path);
+    fs::write(&unfinished, bytes)?;
+    fs::File::open(&unfinished)?.sync_all()?;
+    fs::rename(&unfinished, path).context("the file was written but not put in place")
+}
+
+/// Where a file is written before it is put in place.
+pub fn unfinished(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.unfinished", std::process::id()))
+}

@@ -1,0 +1,35 @@
+//! What the commands do, as functions: one file an operation.
+//!
+//! Operations take options and an [`Environment`](crate::environment::Environment), tell what happens through
+//! an [`Event`] function, and return values; they never print. A newcomer starts at [`release()`].
+
+mod build;
+mod event;
+mod keys;
+mod manifest;
+mod plan;
+mod publish;
+mod release;
+mod sign;
+mod usage;
+mod verify;
+
+pub use build::{BuildOptions, BuildReport, Failure, build};
+pub use event::{Event, OnEvent, Stage};
+pub use keys::{DevelopmentKey, Keys};
+pub use manifest::{Built, Manifest};
+pub use plan::{PlanOptions, Planned, find_project, plan};
+pub use publish::{PublishOptions, PublishReport, publish};
+pub use release::{ReleaseOptions, ReleaseReport, release};
+pub use sign::{sign_files, sign_manifest};
+pub use usage::UsageError;
+pub use publish::Site;
+pub use verify::{Proof, SiteProof, trusted_keyring, verify_file, verify_site};
+
+/// A day in UTC, as in `2028-05-01`.
+pub fn day(time: std::time::SystemTime) -> String {
+    match jiff::Timestamp::try_from(time) {
+        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
+        Err(_) => "a day out of reach".into(),
+    }
+}

@@ -1,0 +1,301 @@
+//! Puts the packages of `pkg/` on the distribution site, with everything that is derived from its releases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use packhouse_project::Plan;
+use packhouse_publish::{
+    BoxError, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer, Publication, Sha256,
+    Signature, Store, Upload, layout, publish as publish_to,
+};
+use packhouse_sign::{Keyring, Verified, verify_detached};
+use packhouse_site::{KeyInfo, Location, SiteInfo};
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{self, Built, Manifest};
+use super::{Event, Keys, OnEvent, UsageError, sign, verify};
+use crate::environment::Environment;
+
+/// The site of a project that names none, in its own directory.
+const DEFAULT_SITE: &str = "pkg/site";
+
+/// For how long the signed list of releases is to be believed. Whoever keeps serving an old list can hide a
+/// release for that long at most.
+const LIST_LIFE: i64 = 365 * 24 * 60 * 60;
+
+/// What a user can say about publishing.
+#[derive(Clone, Debug, Default)]
+pub struct PublishOptions {
+    /// The channel, instead of the one the packages were built for.
+    pub channel: Option<String>,
+}
+
+/// What publishing did.
+#[derive(Debug)]
+pub struct PublishReport {
+    /// Where the site is.
+    pub to: String,
+    /// How a customer installs from it.
+    pub install: String,
+    /// The packages that are published now.
+    pub packages: Vec<Built>,
+    /// The channel they were published to.
+    pub channels: BTreeSet<String>,
+    /// The pointers that name these packages, and the files they name.
+    pub pointers: Vec<Pointer>,
+    /// Whether the site's releases changed; if not, all was published before.
+    pub is_new: bool,
+    /// Who signed.
+    pub signed_by: Verified,
+}
+
+/// A site that can be published to.
+pub struct Site {
+    store: Store,
+    to: String,
+}
+
+impl Site {
+    /// Opens the plan's site.
+    ///
+    /// # Errors
+    /// When it is somewhere this version cannot publish to.
+    pub fn open(plan: &Plan) -> Result<Site> {
+        let to = plan.publish_to.as_deref().unwrap_or(DEFAULT_SITE);
+        let store = Store::open(to, &plan.root)?;
+        let to = store.directory().map_or_else(|| to.to_owned(), |directory| directory.display().to_string());
+        Ok(Site { store, to })
+    }
+
+    /// Whether it is a directory of this machine.
+    pub fn is_local(&self) -> bool {
+        self.store.directory().is_some()
+    }
+
+    /// Where it is.
+    pub fn to(&self) -> &str {
+        &self.to
+    }
+}
+
+/// Publishes what `pkg/manifest.json` lists for the plan's targets.
+///
+/// # Errors
+/// When nothing is built or signed, a signature is not to be trusted, or the site refuses.
+pub async fn publish(
+    plan: &Plan,
+    options: &PublishOptions,
+    environment: &Environment,
+    on_event: OnEvent<'_>,
+) -> Result<PublishReport> {
+    let site = Site::open(plan)?;
+    let keys = Keys::open(plan, site.is_local(), environment, on_event)?;
+    let built = sign::selected(plan)?;
+    manifest(plan, &built, &site, &keys, options, environment, on_event).await
+}
+
+/// Publishes a manifest's packages to an opened site.
+pub(super) async fn manifest(
+    plan: &Plan,
+    manifest: &Manifest,
+    site: &Site,
+    keys: &Keys,
+    options: &PublishOptions,
+    environment: &Environment,
+    on_event: OnEvent<'_>,
+) -> Result<PublishReport> {
+    let now: SystemTime = environment.now.into();
+    let directory = manifest::directory(&plan.root);
+    let mut uploads = Vec::with_capacity(manifest.packages.len());
+    let mut signed_by = None;
+    for built in &manifest.packages {
+        let (upload, verified) = upload(built, &directory, keys, options, now)?;
+        uploads.push(upload);
+        signed_by = Some(verified);
+    }
+    let signed_by = signed_by.context("there is nothing to publish")?;
+    on_event(Event::Publishing {
+        packages: uploads.len(),
+        bytes: uploads.iter().map(|upload| upload.package.size).sum(),
+    });
+    let channels: BTreeSet<String> = uploads.iter().flat_map(|upload| upload.package.channels.clone()).collect();
+    let check_signature = |file: &Path, signature: &[u8]| -> Result<String, BoxError> {
+        let mut data = fs::File::open(file)?;
+        Ok(verify_detached(signature, &mut data, &keys.keyring, now)?.fingerprint.to_string())
+    };
+    let publication = Publication {
+        name: &plan.name,
+        uploads,
+        now: environment.now.as_second(),
+        check_signature: &check_signature,
+    };
+    let renderer = Renderer { plan, site, keys, now: environment.now.as_second() };
+    let published = publish_to(
+        &site.store,
+        &publication,
+        |head, current| renderer.render(head, current).map_err(|error| format!("{error:#}").into()),
+        &|event| forward(event, on_event),
+    )
+    .await?;
+    let names: BTreeSet<&str> = manifest.packages.iter().map(|built| built.file.as_str()).collect();
+    Ok(PublishReport {
+        to: site.to.clone(),
+        install: packhouse_site::install_command(&renderer.info())?,
+        packages: manifest.packages.clone(),
+        channels,
+        pointers: published.head.pointers().into_iter().filter(|pointer| names.contains(&*pointer.file_name)).collect(),
+        is_new: published.committed,
+        signed_by,
+    })
+}
+
+fn forward(event: PublishEvent, on_event: OnEvent<'_>) {
+    match event {
+        PublishEvent::Progress { bytes, .. } => on_event(Event::Uploaded { bytes }),
+        PublishEvent::Done { path } | PublishEvent::Unchanged { path } if !path.as_str().ends_with(".asc") => {
+            on_event(Event::PackageDone);
+        }
+        _ => {}
+    }
+}
+
+/// A package that is ready to go: signed by a trusted key, over just these bytes.
+fn upload(
+    built: &Built,
+    directory: &Path,
+    keys: &Keys,
+    options: &PublishOptions,
+    now: SystemTime,
+) -> Result<(Upload, Verified)> {
+    let file = directory.join(&built.file);
+    let asc = sign::signature_path(&file);
+    let signature = fs::read(&asc).map_err(|_| {
+        let message = format!("{} is not signed: there is no {}", built.file, asc.display());
+        UsageError::new(message, "run `packhouse sign` first; `packhouse release` does it all")
+    })?;
+    let context = || format!("{} is not published: its signature is not to be trusted", built.file);
+    let verified =
+        verify_detached(&signature, &mut fs::File::open(&file)?, &keys.keyring, now).with_context(context)?;
+    let path = ObjectPath::new(format!("{}/{}", built.distribution, built.file))?;
+    let package = Package {
+        signature: Signature {
+            path: ObjectPath::new(format!("{path}.asc"))?,
+            fingerprint: verified.fingerprint.to_string(),
+            others: BTreeMap::new(),
+        },
+        path,
+        file_name: built.file.clone(),
+        size: built.size,
+        sha256: built.sha256.parse().with_context(|| format!("the digest of {} in pkg/manifest.json", built.file))?,
+        target: built.target.clone(),
+        distribution: built.distribution.clone(),
+        distribution_version: built.distribution_version.clone(),
+        arch: built.arch.clone(),
+        format: built.format.clone(),
+        version: built.version.clone(),
+        package_version: Some(built.package_version.clone()),
+        built: i64::from(built.time),
+        revision: built.revision.clone(),
+        channels: BTreeSet::from([options.channel.clone().unwrap_or_else(|| built.channel.clone())]),
+        others: BTreeMap::new(),
+    };
+    Ok((Upload { package, file, signature }, verified))
+}
+
+/// Renders what is derived from the head.
+struct Renderer<'a> {
+    plan: &'a Plan,
+    site: &'a Site,
+    keys: &'a Keys,
+    now: i64,
+}
+
+impl Renderer<'_> {
+    fn render(&self, head: &Head, current: &Current) -> Result<Vec<Object>> {
+        let object = |name: &str, media_type, bytes: Vec<u8>| -> Result<Object> {
+            Ok(Object::mutable(ObjectPath::new(name)?, media_type, bytes))
+        };
+        let mut objects = vec![
+            object(layout::KEYRING, "application/pgp-keys", self.keys.keyring.to_binary())?,
+            object(layout::ARMORED_KEYRING, "application/pgp-keys", self.keys.keyring.to_armored().into_bytes())?,
+            object(layout::RELEASES, "text/plain; charset=utf-8", self.list(head, current)?.into_bytes())?,
+        ];
+        objects.extend(packhouse_site::render(head, &self.info())?);
+        Ok(objects)
+    }
+
+    fn info(&self) -> SiteInfo {
+        let keys = self.keys.keyring.certificates().iter().filter(|key| key.check_can_sign(at(self.now)).is_ok());
+        SiteInfo {
+            summary: self.plan.summary.clone(),
+            homepage: self.plan.homepage.clone(),
+            location: match &self.plan.public_url {
+                Some(url) => Location::Url(url.clone()),
+                None => Location::Directory(self.site.to.clone()),
+            },
+            keys: keys
+                .map(|key| KeyInfo {
+                    fingerprint: key.fingerprint().to_string(),
+                    user_id: key.user_id(),
+                    expires: key.expires().map(super::day),
+                })
+                .collect(),
+            keyring_sha256: Sha256::of(&self.keys.keyring.to_binary()),
+        }
+    }
+
+    /// The signed list: the one that is there while it says the same and half of its life is left, so that
+    /// publishing the same again changes nothing.
+    fn list(&self, head: &Head, current: &Current) -> Result<String> {
+        if let Some(text) = current.bytes(layout::RELEASES).and_then(|bytes| std::str::from_utf8(bytes).ok())
+            && let Ok((list, _)) = SignedList::verify(text, &self.keys.keyring, at(self.now))
+            && list.head() == *head
+            && list.expires - self.now > LIST_LIFE / 2
+        {
+            return Ok(text.to_owned());
+        }
+        let list = SignedList { expires: self.now + LIST_LIFE, head: head.clone() };
+        let text = list.to_text();
+        let signed = self.keys.signer.cleartext(&text, at(self.now))?;
+        Ok(signed)
+    }
+}
+
+fn at(seconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds.unsigned_abs())
+}
+
+/// `releases.asc`: the head with an expiry, signed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct SignedList {
+    /// When it is no longer to be believed, in Unix seconds.
+    pub expires: i64,
+    #[serde(flatten)]
+    head: Head,
+}
+
+impl SignedList {
+    /// Reads a signed list and checks its signature and its expiry.
+    pub fn verify(text: &str, keyring: &Keyring, now: SystemTime) -> Result<(SignedList, Verified)> {
+        let (text, verified) = verify::open_list(text, keyring, now)?;
+        let list: SignedList =
+            serde_json::from_str(&text).with_context(|| format!("`{}` is not a list of releases", layout::RELEASES))?;
+        if at(list.expires) <= now {
+            anyhow::bail!("`{}` has expired; publishing again renews it", layout::RELEASES);
+        }
+        Ok((list, verified))
+    }
+
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a list holds only strings and numbers");
+        text.push('\n');
+        text
+    }
+}

@@ -1,0 +1,84 @@
+//! Signs packages: a detached, armored signature beside each.
+//!
+//! A package is signed once. A signature that is there and good stays as it is; it is checked against the
+//! keyring like a new one.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use packhouse_project::Plan;
+use packhouse_sign::{Fingerprint, verify_detached};
+
+use super::manifest::{self, BuiltSignature, Manifest};
+use super::{Event, Keys, OnEvent, Stage, UsageError};
+
+/// Signs the packages of the plan's targets that `pkg/manifest.json` lists.
+///
+/// # Errors
+/// When nothing was built, or a package cannot be signed.
+pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEvent<'_>) -> Result<Manifest> {
+    let mut manifest = selected(plan)?;
+    let directory = manifest::directory(&plan.root);
+    let mut whole = Manifest::read(&plan.root)?.unwrap_or_else(|| Manifest::new(&plan.name));
+    for built in &mut manifest.packages {
+        let path = directory.join(&built.file);
+        let fingerprint = sign(&path, keys, now)?;
+        let signature = BuiltSignature { file: format!("{}.asc", built.file), fingerprint: fingerprint.to_string() };
+        on_event(Event::Target {
+            target: built.target.clone(),
+            stage: Stage::Signed { fingerprint: signature.fingerprint.clone() },
+        });
+        built.signature = Some(signature);
+        whole.put(built.clone());
+    }
+    whole.write(&plan.root)?;
+    Ok(manifest)
+}
+
+/// Signs single files.
+///
+/// # Errors
+/// When one cannot be read or signed.
+pub fn sign_files(files: &[PathBuf], keys: &Keys, now: SystemTime) -> Result<Vec<(PathBuf, Fingerprint)>> {
+    files.iter().map(|file| Ok((signature_path(file), sign(file, keys, now)?))).collect()
+}
+
+/// The manifest, narrowed to the plan's targets.
+pub(super) fn selected(plan: &Plan) -> Result<Manifest> {
+    let mut manifest = Manifest::read(&plan.root)?
+        .filter(|manifest| manifest.name == plan.name)
+        .ok_or_else(|| UsageError::new("nothing is built: there is no pkg/manifest.json", "run `packhouse build` first"))?;
+    manifest.packages.retain(|built| plan.targets.iter().any(|target| target.target.to_string() == built.target));
+    if manifest.packages.is_empty() {
+        let targets: Vec<String> = plan.targets.iter().map(|target| target.target.to_string()).collect();
+        let message = format!("nothing is built for {}", targets.join(", "));
+        return Err(UsageError::new(message, "run `packhouse build` first").into());
+    }
+    Ok(manifest)
+}
+
+/// The signature of a file is beside it.
+pub(super) fn signature_path(file: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.asc", file.display()))
+}
+
+/// Signs a file unless it has a good signature, and returns the fingerprint of the primary key.
+fn sign(file: &Path, keys: &Keys, now: SystemTime) -> Result<Fingerprint> {
+    let path = signature_path(file);
+    let good = |signature: &[u8]| -> Result<Fingerprint> {
+        let mut data = fs::File::open(file)?;
+        Ok(verify_detached(signature, &mut data, &keys.keyring, now)?.fingerprint)
+    };
+    if let Ok(signature) = fs::read(&path)
+        && let Ok(fingerprint) = good(&signature)
+    {
+        return Ok(fingerprint);
+    }
+    let context = || format!("{} cannot be signed", file.display());
+    let signature = keys.signer.detached(&mut fs::File::open(file)?, now).with_context(context)?;
+    let fingerprint = good(signature.as_bytes()).with_context(context)?;
+    manifest::write_whole(&path, signature.as_bytes())?;
+    Ok(fingerprint)
+}

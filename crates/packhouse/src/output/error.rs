@@ -1,0 +1,91 @@
+//! Errors for people: what failed, why, and how to fix it.
+
+use std::error::Error as StdError;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use packhouse_project::{Problem, Problems};
+
+use super::Style;
+use crate::ops::UsageError;
+
+/// 2 for usage and configuration, 1 for work that failed.
+pub fn exit_status(error: &anyhow::Error) -> ExitCode {
+    let is_usage = error.chain().any(|cause| {
+        cause.is::<Problems>()
+            || cause.is::<UsageError>()
+            || matches!(cause.downcast_ref(), Some(packhouse_publish::Error::Scheme { .. }))
+    });
+    ExitCode::from(if is_usage { 2 } else { 1 })
+}
+
+/// Prints an error to standard error.
+pub(super) fn print(error: &anyhow::Error, style: Style) {
+    let mut text = String::new();
+    let mut any = false;
+    for problem in problems(error) {
+        any = true;
+        render(problem, style, &mut text);
+    }
+    if any {
+        text.push_str(&paint(style, "31;1", "error"));
+        text.push_str(&format!(": {error}; nothing was done\n"));
+    } else {
+        text.push_str(&paint(style, "31;1", "error"));
+        text.push_str(&format!(": {error}\n"));
+        for cause in error.chain().skip(1) {
+            text.push_str(&format!("  cause: {}\n", indent(&cause.to_string())));
+        }
+        if let Some(help) = help(error) {
+            text.push_str(&format!("  {}: {}\n", paint(style, "36", "help"), indent(&help)));
+        }
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// The problems of a project's tree that an error is about.
+pub(super) fn problems(error: &anyhow::Error) -> impl Iterator<Item = &Problem> {
+    error.chain().filter_map(|cause| cause.downcast_ref::<Problems>()).flat_map(Problems::iter)
+}
+
+/// How to fix it: the help of the deepest cause that has one.
+pub(super) fn help(error: &anyhow::Error) -> Option<String> {
+    error.chain().filter_map(help_of).last()
+}
+
+fn help_of(error: &(dyn StdError + 'static)) -> Option<String> {
+    macro_rules! first {
+        ($($kind:ty),*) => {
+            $(if let Some(error) = error.downcast_ref::<$kind>() { return error.help(); })*
+        };
+    }
+    if let Some(usage) = error.downcast_ref::<UsageError>() {
+        return Some(usage.help().to_owned());
+    }
+    first!(
+        packhouse_build::Error,
+        packhouse_package::Error,
+        packhouse_publish::Error,
+        packhouse_sign::Error,
+        packhouse_site::Error
+    );
+    None
+}
+
+fn render(problem: &Problem, style: Style, text: &mut String) {
+    let theme = if style.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    if handler.render_report(text, problem).is_err() {
+        text.push_str(&problem.to_string());
+    }
+    text.push('\n');
+}
+
+fn indent(text: &str) -> String {
+    text.replace('\n', "\n  ")
+}
+
+pub(super) fn paint(style: Style, code: &str, text: &str) -> String {
+    if style.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}

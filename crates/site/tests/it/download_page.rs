@@ -1,0 +1,64 @@
+//! The download page.
+
+use packhouse_site::{Location, download_page, render};
+
+use crate::customer::{head, info};
+use crate::install_script::hostile;
+
+fn site() -> Location {
+    Location::Url("https://dist.example.org/hello".into())
+}
+
+#[test]
+fn the_page_of_a_site() {
+    let head = head(&[
+        ("rocky 8", "x86_64", "stable", "hello-1.0+git^1-1.x86_64.rpm"),
+        ("ubuntu 22.04", "x86_64", "preview", "hello_0.9_amd64.deb"),
+        ("ubuntu 22.04", "x86_64", "stable", "hello_1.0_amd64.deb"),
+    ]);
+    insta::assert_snapshot!(download_page(&head, &info(site(), b"")).unwrap());
+}
+
+#[test]
+fn a_site_without_releases_has_a_page_too() {
+    let page = download_page(&head(&[]), &info(site(), b"")).unwrap();
+    assert!(page.contains("Nothing is published yet."));
+}
+
+#[test]
+fn the_page_loads_and_runs_nothing() {
+    let page = download_page(&head(&[("a 1", "x86_64", "stable", "a.deb")]), &info(site(), b"")).unwrap();
+    for loading in ["<script", "<img", "<link", "<iframe", "url(", "@import", "style=", "onload", "src="] {
+        assert!(!page.contains(loading), "{loading}");
+    }
+}
+
+#[test]
+fn hostile_text_is_only_text() {
+    let head = head(&[("a 1", "x86_64", "stable", "a.deb")]);
+    let plain = download_page(&head, &info(site(), b"")).unwrap();
+    let tags = |page: &str| page.matches('<').count();
+    for text in hostile() {
+        let mut info = info(site(), b"");
+        info.summary = text.clone();
+        info.keys[0].user_id = text.clone();
+        info.keys[0].expires = Some(text.clone());
+        info.keys[0].fingerprint = text.clone();
+        let page = download_page(&head, &info).unwrap();
+        assert_eq!(tags(&page), tags(&plain), "{text:?}");
+        assert_eq!(page.matches('"').count(), plain.matches('"').count(), "{text:?}");
+        assert!(!page.contains('\u{202e}') && !page.contains('\u{1b}') && !page.contains('\0'), "{text:?}");
+        info.homepage = Some(text.clone());
+        if let Ok(page) = download_page(&head, &info) {
+            assert!(text.starts_with("https://"), "{text:?}");
+            assert_eq!(page.matches('"').count(), plain.matches('"').count(), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn the_script_is_written_before_the_page() {
+    let objects = render(&head(&[]), &info(site(), b"")).unwrap();
+    let names: Vec<_> = objects.iter().map(|object| object.path.as_str()).collect();
+    assert_eq!(names, ["install.sh", "index.html"]);
+}

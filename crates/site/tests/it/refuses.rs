@@ -1,0 +1,251 @@
+//! What the install script does not install.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use packhouse_clients::text;
+
+use crate::customer::{Customer, Key};
+
+#[test]
+fn a_package_that_was_tampered_with() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    fs_err::write(&customer.package, "the packagf").unwrap();
+    customer.refuses(&[], "hello_1.0_amd64.deb is not what was signed");
+    customer.remove_program("gpgv");
+    if customer.add_program("sqv") {
+        customer.refuses(&[], "the signature of hello_1.0_amd64.deb is not valid");
+        customer.remove_program("sqv");
+    }
+    if customer.add_program("gpg") {
+        customer.refuses(&[], "hello_1.0_amd64.deb is not what was signed");
+    }
+}
+
+#[test]
+fn a_keyring_that_is_not_the_pinned_one() {
+    let (Some(key), Some(other)) = (Key::new(), Key::new()) else { return };
+    let customer = Customer::debian(&key);
+    other.sign(&customer.package, &[]);
+    let site = customer.package.ancestors().nth(2).unwrap().to_owned();
+    fs_err::write(site.join("keyring.gpg"), other.keyring()).unwrap();
+    customer.refuses(&[], "the keys on the site are not the ones that this script was made for");
+}
+
+#[test]
+fn a_package_signed_by_an_unknown_key_or_not_at_all() {
+    let (Some(key), Some(other)) = (Key::new(), Key::new()) else { return };
+    let customer = Customer::debian(&key);
+    other.sign(&customer.package, &[]);
+    customer.refuses(&[], "is signed by a key that this script does not know");
+    let signature = format!("{}.asc", customer.package.display());
+    for bad in ["", "-----BEGIN PGP SIGNATURE-----\n", "<html>"] {
+        fs_err::write(&signature, bad).unwrap();
+        customer.refuses(&[], "the signature of hello_1.0_amd64.deb cannot be verified");
+    }
+    fs_err::remove_file(&signature).unwrap();
+    customer.refuses(&[], "cannot get the signature of hello_1.0_amd64.deb");
+}
+
+#[test]
+fn a_package_signed_by_a_revoked_key() {
+    let Some(key) = Key::new() else { return };
+    let mut customer = Customer::debian(&key);
+    key.revoke();
+    customer.keyring = key.keyring();
+    let site = customer.package.ancestors().nth(2).unwrap().to_owned();
+    fs_err::write(site.join("keyring.gpg"), &customer.keyring).unwrap();
+    customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is revoked");
+    customer.remove_program("gpgv");
+    if customer.add_program("gpg") {
+        customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is revoked");
+        customer.remove_program("gpg");
+    }
+    if customer.add_program("sqv") {
+        customer.refuses(&[], "the signature of hello_1.0_amd64.deb is not valid");
+    }
+}
+
+#[test]
+fn a_package_signed_by_an_expired_key() {
+    let Some(key) = Key::with(&["--faked-system-time", "20200101T000000!"], "1y") else { return };
+    let customer = Customer::debian(&key);
+    customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is expired");
+}
+
+#[test]
+fn a_signature_that_is_expired_weak_or_of_a_text() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    key.sign(&customer.package, &["--faked-system-time", "20261001T000000!", "--default-sig-expire", "1d"]);
+    // The key is of today, and so younger than the signature: whichever GnuPG says first.
+    customer.refuses(&[], "the signature of hello_1.0_amd64.deb");
+    key.sign(&customer.package, &["--digest-algo", "SHA1"]);
+    customer.refuses(&[], "the signature of hello_1.0_amd64.deb");
+    key.sign(&customer.package, &["--textmode"]);
+    customer.refuses(&[], "the signature of hello_1.0_amd64.deb is too weak");
+}
+
+#[test]
+fn a_pointer_that_is_not_the_name_of_a_package() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    let name = "hello_1.0_amd64.deb";
+    for pointer in [
+        "",
+        "\n",
+        "\n\n",
+        name,
+        &format!("{name}\n\n"),
+        &format!("{name}\n{name}\n"),
+        &format!("\n{name}\n"),
+        &format!("{name}\r\n"),
+        &format!("{name} \n"),
+        &format!("../debian/{name}\n"),
+        &format!("./{name}\n"),
+        "../../etc/shadow\n",
+        "/etc/passwd\n",
+        "https://example.com/x.deb\n",
+        "-rf.deb\n",
+        "--help.deb\n",
+        ".hidden.deb\n",
+        "$(touch PWNED).deb\n",
+        "`touch PWNED`.deb\n",
+        "x;touch PWNED;.deb\n",
+        "x'y.deb\n",
+        "x\"y.deb\n",
+        "x&y.deb\n",
+        "x|y.deb\n",
+        "x*.deb\n",
+        "x?.deb\n",
+        "x\\y.deb\n",
+        "x%2f.deb\n",
+        "x\ty.deb\n",
+        "ü.deb\n",
+        "hello.txt\n",
+        "hello\n",
+        "deb\n",
+        "hello.deb.asc\n",
+        "\u{1b}[31m.deb\n",
+    ] {
+        customer.point(pointer);
+        customer.refuses(&[], "does not hold the name of a package");
+    }
+    for pointer in [&b"hello\0_1.0_amd64.deb\n"[..], b"\xff.deb\n", b"hello_1.0_amd64.deb\0\n"] {
+        customer.point(pointer);
+        customer.refuses(&[], "does not hold the name of a package");
+    }
+    customer.point("x".repeat(1 << 20));
+    customer.refuses(&[], "cannot get the name of the newest package");
+    assert!(!customer.path("PWNED").exists());
+}
+
+#[test]
+fn a_distribution_machine_or_channel_without_a_package() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    for os_release in [
+        "ID=gentoo\n",
+        "ID=debian\nVERSION_ID=11\n",
+        "",
+        "ID=debian",
+        "\n\n=\n",
+        "ID=fedora\nID_LIKE=\"a b\"\n",
+    ] {
+        customer.set_os_release(os_release);
+        customer.refuses(&[], "there is no package for");
+    }
+    customer.set_os_release("ID=debian\nVERSION_ID=12");
+    customer
+        .refuses(&["--channel", "preview"], "there is no package for debian-12 on x86_64 in channel preview");
+    customer.refuses(&["--target", "rocky-9"], "there is no package for rocky-9");
+    customer.add_stand_in("uname", "echo riscv64");
+    customer.refuses(&[], "there is no package for debian-12 on riscv64 in channel stable");
+}
+
+#[test]
+fn an_os_release_that_would_run_something_if_it_were_sourced() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    for value in [
+        "'x; touch PWNED'",
+        "$(touch PWNED)",
+        "`touch PWNED`",
+        "\"$(touch PWNED)\"",
+        "debian;touch PWNED",
+        "*",
+        "de[b]ian",
+    ] {
+        customer.set_os_release(&format!("ID={value}\nVERSION_ID=12\ntouch PWNED\n"));
+        customer.refuses(&[], "has a strange ID");
+    }
+    assert!(!customer.path("PWNED").exists());
+}
+
+#[test]
+fn arguments_that_are_not_what_they_should_be() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    for arguments in [
+        &["--channel", "../x"][..],
+        &["--channel", ""],
+        &["--channel"],
+        &["--frobnicate"],
+        &["x"],
+        &["--site", "http://example.org"],
+        &["--site", "ftp://x"],
+        &["--site", "relative"],
+        &["--target", "*"],
+        &["--target", "$(touch PWNED)"],
+    ] {
+        customer.refuses(arguments, "error: ");
+    }
+    assert!(!customer.path("PWNED").exists());
+    let output = customer.install(&["--help"]);
+    assert!(output.status.success());
+    assert!(text(&output).contains("\ndebian-12 x86_64 stable\n"), "{}", text(&output));
+}
+
+#[test]
+fn anything_on_a_machine_without_a_verifier() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    customer.remove_program("gpgv");
+    customer.refuses(&[], "there is no program to verify signatures, so nothing is installed");
+    assert!(text(&customer.install(&[])).contains("apt-get install gpgv"));
+}
+
+#[test]
+fn a_script_that_was_cut_short_anywhere() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    let script = customer.script().into_bytes();
+    let whole = script.len() - 1; // Without the last line break it is whole.
+    let shebang = b"#!/bin/sh\n".len();
+    let run = |length: usize| {
+        let mut command = customer.command("/bin/dash");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // A shell that stopped reading closes the pipe.
+        let _ = stdin.write_all(&script[..length]);
+        drop(stdin);
+        child.wait().unwrap()
+    };
+    let lengths: Vec<usize> = (0..whole).collect();
+    let run = &run;
+    std::thread::scope(|scope| {
+        for part in lengths.chunks(whole.div_ceil(4)) {
+            scope.spawn(move || {
+                for &length in part {
+                    let status = run(length);
+                    assert_eq!(status.success(), length <= shebang, "the first {length} bytes");
+                }
+            });
+        }
+    });
+    assert_eq!(customer.calls(), "");
+    assert!(run(whole).success());
+    assert!(customer.calls().starts_with("apt-get "));
+}
