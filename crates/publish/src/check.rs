@@ -10,6 +10,9 @@ const POINTER_LIMIT: usize = 512;
 /// Detached signatures are a few hundred bytes.
 const SIGNATURE_LIMIT: u64 = 64 * 1024;
 
+/// Judges a package's signature, given the package, a local file that holds it, and the signature.
+pub type SignatureCheck<'a> = &'a (dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync);
+
 /// What a walk over a site found.
 #[derive(Clone, Debug)]
 pub struct SiteReport {
@@ -108,8 +111,7 @@ impl Problem {
 /// Walks a site: every package and signature that the head names is there with the size and digest it says,
 /// every pointer names the newest package, and no pointer is left over.
 ///
-/// `check_signature` is given the package, a local file that holds it, and its signature; it blocks the
-/// calling task. It is asked only about packages whose digest is right.
+/// `check_signature` is asked about packages whose digest is right; it blocks the calling task.
 ///
 /// The site may be published to meanwhile: when the head moves, the walk starts again. A publisher that is just
 /// between its commit and its pointers shows as a [`Problem::Pointer`], as one that died there does.
@@ -119,7 +121,7 @@ impl Problem {
 /// [`Problem`].
 pub async fn check_site(
     store: &Store,
-    check_signature: &(dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync),
+    check_signature: SignatureCheck<'_>,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Result<SiteReport> {
     loop {
@@ -141,7 +143,7 @@ pub async fn check_site(
 async fn check_package(
     store: &Store,
     package: &Package,
-    check_signature: &(dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync),
+    check_signature: SignatureCheck<'_>,
 ) -> Option<Problem> {
     let path = package.path.clone();
     let (sha256, size) = match store.digest(&path).await {

@@ -24,19 +24,21 @@ mod event;
 mod head;
 mod name;
 mod object;
+mod refresh;
 mod store;
 mod transaction;
 
 pub mod layout;
 
-pub use check::{Problem, SiteReport, check_site};
+pub use check::{Problem, SignatureCheck, SiteReport, check_site};
 pub use digest::Sha256;
 pub use error::{BoxError, Error};
 pub use event::Event;
 pub use head::{Head, Latest, Package, Pointer, Signature};
 pub use object::{Body, Lifetime, Object, ObjectPath, PathError};
+pub use refresh::Current;
 pub use store::{Created, Listed, Store, Swapped, Version};
-pub use transaction::{Current, Publication, Published, Upload, publish};
+pub use transaction::{AdoptionCheck, Publication, Published, Upload, publish};
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

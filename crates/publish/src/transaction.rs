@@ -1,6 +1,6 @@
 //! Publishing: content, commit, refresh (see the crate's page).
 
-use std::collections::{BTreeMap, BTreeSet, hash_map::RandomState};
+use std::collections::{BTreeMap, hash_map::RandomState};
 use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,18 +8,23 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::refresh::refresh;
 use crate::{
-    Body, BoxError, Created, Error, Event, Head, Lifetime, Object, ObjectPath, Package, Pointer, Result,
-    Sha256, Store, Swapped, Version, layout,
+    Body, BoxError, Created, Current, Error, Event, Head, Lifetime, Object, ObjectPath, Package, Pointer,
+    Result, Sha256, Store, Version, layout,
 };
 
 /// How many objects are copied at once: enough to hide the latency of a bucket and the `fsync` of a disk.
 const AT_ONCE: usize = 4;
 /// How often a compare-and-swap is tried. Each loss is another publisher's success, so that this many in a row
 /// do not happen by accident.
-const ATTEMPTS: u32 = 200;
+pub(crate) const ATTEMPTS: u32 = 200;
 /// Detached signatures are a few hundred bytes; more is not one.
 const SIGNATURE_LIMIT: usize = 64 * 1024;
+
+/// Judges a signature that is not the caller's, given the package's file and the signature; returns the
+/// fingerprint of the primary key whose key made it.
+pub type AdoptionCheck<'a> = &'a (dyn Fn(&Path, &[u8]) -> Result<String, BoxError> + Sync);
 
 /// Everything that becomes visible together.
 pub struct Publication<'a> {
@@ -29,10 +34,9 @@ pub struct Publication<'a> {
     pub uploads: Vec<Upload>,
     /// The time that the head is given, in Unix seconds.
     pub now: i64,
-    /// Checks a signature that is on the site already, was made of the same package, and is not the one in
-    /// [`Upload::signature`]: given the package's file and the signature, it returns the fingerprint of the
-    /// primary key. It is asked only when no release names the signature yet.
-    pub check_signature: &'a (dyn Fn(&Path, &[u8]) -> Result<String, BoxError> + Sync),
+    /// Is asked about a signature that is on the site already, is not the one in [`Upload::signature`], and
+    /// that no release names yet: a publisher that died before its commit left it, or somebody planted it.
+    pub check_signature: AdoptionCheck<'a>,
 }
 
 /// A package to publish. The caller has verified its signature.
@@ -44,25 +48,6 @@ pub struct Upload {
     pub file: PathBuf,
     /// Its armored signature.
     pub signature: Vec<u8>,
-}
-
-/// What the site had among [`layout::DERIVED`] when rendering began.
-///
-/// A renderer whose output differs each time (a signature holds its time) returns what is there when that
-/// still says the right thing, so that publishing the same again changes nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Current(BTreeMap<ObjectPath, (Vec<u8>, Version)>);
-
-impl Current {
-    /// The bytes of an object, named as in [`layout`].
-    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
-        let found = self.0.iter().find(|(path, _)| path.as_str() == name)?;
-        Some(&found.1.0)
-    }
-
-    fn version(&self, path: &ObjectPath) -> Option<&Version> {
-        self.0.get(path).map(|(_, version)| version)
-    }
 }
 
 /// What a publication did.
@@ -348,100 +333,9 @@ async fn commit(
     Err(Error::Busy { path: layout::head_path(), attempts: ATTEMPTS })
 }
 
-/// Brings everything that is derived from the head up to the head, until that does not move any more.
-///
-/// The versions of the derived objects are read *before* the head they are rendered from. So a publisher that
-/// slept meanwhile cannot put old contents over new ones: either its version is outdated and the swap fails,
-/// or its head is the newer one.
-async fn refresh<R>(
-    store: &Store,
-    render: &R,
-    on_event: &(dyn Fn(Event) + Sync),
-) -> Result<(Head, Vec<ObjectPath>, Vec<Pointer>)>
-where
-    R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
-{
-    let mut replaced = BTreeSet::new();
-    let mut moved = BTreeSet::new();
-    for attempt in 1..=ATTEMPTS {
-        let pointers = Head::read(store).await?.ok_or(Error::NoHead)?.0.pointers();
-        let mut current = Current::default();
-        for path in layout::derived_paths().chain(pointers.into_iter().map(|pointer| pointer.path)) {
-            if let Some(found) = store.read(&path).await? {
-                current.0.insert(path, found);
-            }
-        }
-        let (head, version) = Head::read(store).await?.ok_or(Error::NoHead)?;
-        let derived = render(&head, &current).map_err(|source| Error::Render { source })?;
-        if let Some(wrong) = derived.iter().find(|object| !layout::DERIVED.contains(&object.path.as_str())) {
-            return Err(Error::NotDerived { path: wrong.path.clone() });
-        }
-
-        let mut settled = true;
-        for object in &derived {
-            match replace(store, object, &current).await? {
-                Replaced::No => {}
-                Replaced::Yes => {
-                    on_event(Event::Replaced { path: object.path.clone() });
-                    replaced.insert(object.path.clone());
-                }
-                Replaced::Overtaken => settled = false,
-            }
-        }
-        for pointer in head.pointers() {
-            if !settled {
-                break;
-            }
-            match replace(store, &pointer_object(&pointer), &current).await? {
-                Replaced::No => {}
-                Replaced::Yes => {
-                    let Pointer { path, file_name } = pointer.clone();
-                    on_event(Event::PointerMoved { path, file_name });
-                    replaced.insert(pointer.path.clone());
-                    moved.insert(pointer);
-                }
-                Replaced::Overtaken => settled = false,
-            }
-        }
-        match Head::read(store).await? {
-            Some((_, now)) if settled && now == version => {
-                // Of a pointer that moved twice the last move counts.
-                moved.retain(|pointer| head.pointers().contains(pointer));
-                return Ok((head, replaced.into_iter().collect(), moved.into_iter().collect()));
-            }
-            _ => pause(attempt).await,
-        }
-    }
-    Err(Error::Busy { path: layout::head_path(), attempts: ATTEMPTS })
-}
-
-enum Replaced {
-    No,
-    Yes,
-    Overtaken,
-}
-
-async fn replace(store: &Store, object: &Object, current: &Current) -> Result<Replaced> {
-    if let (Some((there, _)), Body::Bytes(here)) = (current.0.get(&object.path), &object.body) {
-        if there == here {
-            return Ok(Replaced::No);
-        }
-    }
-    match store.swap(object, current.version(&object.path)).await {
-        Ok(Swapped::Written(_)) => Ok(Replaced::Yes),
-        Ok(Swapped::Identical) => Ok(Replaced::No),
-        Err(Error::Changed { .. }) => Ok(Replaced::Overtaken),
-        Err(error) => Err(error),
-    }
-}
-
-fn pointer_object(pointer: &Pointer) -> Object {
-    Object::mutable(pointer.path.clone(), "text/plain; charset=utf-8", format!("{}\n", pointer.file_name))
-}
-
 /// Waits a little before another attempt, longer each time and by chance, so that publishers that collided do
 /// not collide again. The chance is std's per-map hash seed, which needs no clock and no further crate.
-async fn pause(attempt: u32) {
+pub(crate) async fn pause(attempt: u32) {
     let longest = 1 << attempt.min(7);
     let milliseconds = RandomState::new().hash_one(attempt) % longest;
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;

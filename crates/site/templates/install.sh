@@ -277,6 +277,7 @@ install_package() {
 main() {
   set -euf
   set +C
+  unset IFS
   umask 022
   LC_ALL=C
   export LC_ALL

@@ -1,5 +1,7 @@
 //! How the crate behaves as a whole, one file a behaviour.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod checks_a_site;
 mod crashes;
 mod full_disk;

@@ -8,7 +8,7 @@ use packhouse_clients::{Client, find, text};
 use packhouse_publish::{Head, Sha256};
 use packhouse_site::{KeyInfo, Location, SiteInfo, install_script};
 
-/// A head with a package for each `(target, arch, channel, file name)`.
+/// A head with a package for each `(target, arch, channel, file name)`, sorted.
 pub fn head(packages: &[(&str, &str, &str, &str)]) -> Head {
     let mut entries = Vec::new();
     let mut latest = Vec::new();
@@ -18,14 +18,17 @@ pub fn head(packages: &[(&str, &str, &str, &str)]) -> Head {
             r#""target": "{distribution}-{version}", "distribution": "{distribution}",
                "distribution_version": "{version}", "arch": "{arch}", "path": "{distribution}/{file_name}""#
         );
-        entries.push(format!(
+        let entry = format!(
             r#"{{{place}, "file_name": "{file_name}", "size": 38100000, "sha256": "{}", "format": "deb",
                 "version": "1.0", "built": 1700000000, "revision": "611a16f", "channels": ["{channel}"],
                 "signature": {{"path": "{distribution}/{file_name}.asc", "fingerprint": "{FINGERPRINT}"}}}}"#,
             Sha256::of(file_name.as_bytes())
-        ));
+        );
+        entries.push((format!("{distribution}/{file_name}"), entry));
         latest.push(format!(r#"{{{place}, "channel": "{channel}"}}"#));
     }
+    entries.sort();
+    let entries: Vec<_> = entries.into_iter().map(|(_, entry)| entry).collect();
     let json = format!(
         r#"{{"format": 1, "generation": 7, "name": "hello", "updated": 1700000100, "packages": [{}], "latest": [{}]}}"#,
         entries.join(","),

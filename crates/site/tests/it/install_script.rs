@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use packhouse_clients::{find, text};
-use packhouse_publish::Head;
 use packhouse_site::{Location, install_command, install_script};
 
 use crate::customer::{head, info};
@@ -22,29 +21,16 @@ fn url(url: &str) -> Location {
 
 #[test]
 fn the_script_of_a_site_on_the_web() {
-    let mut packages = TARGETS;
-    packages.sort_by_key(|(target, _, _, file_name)| {
-        format!("{} {file_name}", target.split_once(' ').unwrap().0)
-    });
-    let script =
-        install_script(&head_of(&packages), &info(url("https://dist.example.org/hello"), b"")).unwrap();
+    let script = install_script(&head(&TARGETS), &info(url("https://dist.example.org/hello"), b"")).unwrap();
     insta::assert_snapshot!(script);
-}
-
-/// A head needs `latest` sorted by target and `packages` by path; here both are the same order.
-fn head_of(packages: &[(&str, &str, &str, &str)]) -> Head {
-    let mut sorted = packages.to_vec();
-    sorted.sort_by_key(|(target, arch, channel, _)| format!("{target} {arch} {channel}"));
-    head(&sorted)
 }
 
 #[test]
 fn shells_and_shellcheck_have_nothing_to_say() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("install.sh");
-    for location in [url("https://dist.example.org/hello"), Location::Directory("/srv/it's $(a) site".into())]
-    {
-        fs_err::write(&path, install_script(&head_of(&TARGETS[..1]), &info(location, b"")).unwrap()).unwrap();
+    for location in [url("https://dist.example.org/hello"), Location::Directory("/srv/it's a site".into())] {
+        fs_err::write(&path, install_script(&head(&TARGETS[..1]), &info(location, b"")).unwrap()).unwrap();
         for shell in ["dash", "bash"] {
             let Some([shell]) = find([shell]) else { continue };
             shell.run(["-n".as_ref(), path.as_os_str()]);
@@ -163,7 +149,7 @@ fn a_hostile_address_or_name_is_refused_or_only_text() {
             let site = match &location {
                 Location::Url(site) | Location::Directory(site) => site.trim_end_matches('/').to_owned(),
             };
-            let Ok(script) = install_script(&head_of(&TARGETS[..1]), &info(location, b"")) else {
+            let Ok(script) = install_script(&head(&TARGETS[..1]), &info(location, b"")) else {
                 refused += 1;
                 continue;
             };
@@ -176,7 +162,7 @@ fn a_hostile_address_or_name_is_refused_or_only_text() {
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(said.starts_with(&format!("Installs hello from {site}\n")), "{text_of:?}: {said}");
         }
-        let mut named = head_of(&TARGETS[..1]);
+        let mut named = head(&TARGETS[..1]);
         named.name = text_of.clone();
         if !text_of.chars().all(|character| character.is_ascii_alphanumeric() || "._+-".contains(character)) {
             assert!(install_script(&named, &info(url("https://x"), b"")).is_err(), "{text_of:?}");
@@ -198,7 +184,7 @@ fn only_https_is_offered_to_the_world() {
         "https://x/#f",
         "https://u:p@x/",
     ] {
-        let error = install_script(&head_of(&TARGETS[..1]), &info(url(bad), b"")).unwrap_err();
+        let error = install_script(&head(&TARGETS[..1]), &info(url(bad), b"")).unwrap_err();
         assert!(error.help().unwrap().contains("public-url"), "{error}");
     }
 }
