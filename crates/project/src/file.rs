@@ -186,9 +186,21 @@ impl ProjectFile {
             base_image: self.base_image.or(base.base_image),
             sign: self.sign.over(base.sign),
             publish: self.publish.over(base.publish),
-            channels: self.channels.or(base.channels),
+            channels: channels_over(self.channels, base.channels),
         }
     }
+}
+
+fn channels_over(
+    own: Option<BTreeMap<String, ChannelSettings>>,
+    base: Option<BTreeMap<String, ChannelSettings>>,
+) -> Option<BTreeMap<String, ChannelSettings>> {
+    let (Some(own), Some(mut merged)) = (own.clone(), base.clone()) else { return own.or(base) };
+    for (name, channel) in own {
+        let below = merged.remove(&name).unwrap_or_default();
+        merged.insert(name, channel.over(below));
+    }
+    Some(merged)
 }
 
 impl FileSettings {

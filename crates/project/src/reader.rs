@@ -67,10 +67,6 @@ impl<'a> Section<'a> {
         Section { document, prefix, table, known: Vec::new(), takes_any_key: false }
     }
 
-    pub fn file(&self) -> &Arc<SourceFile> {
-        &self.document.file
-    }
-
     /// Reports a problem with this document.
     pub fn report(&self, problem: Problem) {
         self.document.report(problem);

@@ -14,6 +14,7 @@
 
 use std::collections::BTreeSet;
 
+use super::DependencyKind;
 use super::header::Header;
 use super::rich;
 use super::tag::sense;
@@ -112,6 +113,20 @@ impl Dependencies {
             }
         }
         Ok(())
+    }
+
+    /// The list of a kind that is no requirement, and what it can say.
+    pub(super) fn list_of(&mut self, kind: DependencyKind) -> (&mut List, Allowed) {
+        match kind {
+            DependencyKind::Recommends => (&mut self.recommends, Allowed::RichAndRanges),
+            DependencyKind::Suggests => (&mut self.suggests, Allowed::RichAndRanges),
+            DependencyKind::Supplements => (&mut self.supplements, Allowed::Rich),
+            DependencyKind::Enhances => (&mut self.enhances, Allowed::Rich),
+            DependencyKind::Conflicts => (&mut self.conflicts, Allowed::Rich),
+            DependencyKind::Obsoletes => (&mut self.obsoletes, Allowed::Simple),
+            DependencyKind::Provides => (&mut self.provides, Allowed::Simple),
+            _ => (&mut self.requires, Allowed::All),
+        }
     }
 
     /// Requires the `rpmlib(…)` features that the versions in the lists need, and writes the lists.

@@ -194,12 +194,11 @@ impl File<'_> {
             return 0;
         }
         let mut flags = match self.entry.mark {
-            Mark::Plain => 0,
-            Mark::Config => flag::CONFIG | flag::NO_REPLACE,
+            Mark::Plain | Mark::Config | Mark::NotConfig => 0,
             Mark::Documentation => flag::DOCUMENTATION,
             Mark::License => flag::LICENSE,
         };
-        if self.is_regular() && self.path.is_within("etc") {
+        if self.entry.is_config(self.path) {
             flags |= flag::CONFIG | flag::NO_REPLACE;
         }
         if DOCUMENTATION.iter().any(|directory| self.path.is_within(directory)) {

@@ -101,6 +101,7 @@ impl DependencyKind {
     /// When it must hold, as the flags of a dependency say it; `None` for what is no requirement.
     pub(super) fn when(self) -> Option<u32> {
         Some(match self {
+            DependencyKind::Requires => 0,
             DependencyKind::RequiresPre => sense::PRE,
             DependencyKind::RequiresPost => sense::POST,
             DependencyKind::RequiresPreun => sense::PREUN,
@@ -108,7 +109,13 @@ impl DependencyKind {
             DependencyKind::RequiresPretrans => sense::PRETRANS,
             DependencyKind::RequiresPosttrans => sense::POSTTRANS,
             DependencyKind::RequiresVerify => sense::VERIFY,
-            DependencyKind::Supplements => return None,
+            DependencyKind::Recommends
+            | DependencyKind::Suggests
+            | DependencyKind::Supplements
+            | DependencyKind::Enhances
+            | DependencyKind::Provides
+            | DependencyKind::Conflicts
+            | DependencyKind::Obsoletes => return None,
         })
     }
 }

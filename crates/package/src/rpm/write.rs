@@ -28,13 +28,13 @@ use std::io::SeekFrom;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
-use super::dependency::{self, Allowed, Dependencies, Entry};
+use super::dependency::{self, Dependencies, Entry};
 use super::files::Files;
 use super::header::{Header, Region};
 use super::payload::{self, Payload, hexadecimal};
 use super::tag::{header as tag, sense, signature};
 use super::version::Evr;
-use super::{FileDigest, changelog, scriptlets};
+use super::{DependencyKind, FileDigest, changelog, scriptlets};
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::{Arch, Error, Metadata, Package, Resources, Result};
@@ -163,17 +163,24 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
     }
     for dependency in &options.dependencies {
         let relation = &dependency.relation;
-        match dependency.kind.when() {
-            Some(when) => all.require(relation, when, any_release)?,
-            None => dependency::add(&mut all.supplements, std::slice::from_ref(relation), Allowed::Rich)?,
+        if let Some(when) = dependency.kind.when() {
+            all.require(relation, when, any_release)?;
+            continue;
         }
+        let (list, allowed) = all.list_of(dependency.kind);
+        dependency::add(list, std::slice::from_ref(relation), allowed)?;
     }
-    dependency::add(&mut all.recommends, &given.recommends, Allowed::RichAndRanges)?;
-    dependency::add(&mut all.suggests, &given.suggests, Allowed::RichAndRanges)?;
-    dependency::add(&mut all.enhances, &given.enhances, Allowed::Rich)?;
-    dependency::add(&mut all.conflicts, &given.conflicts, Allowed::Rich)?;
-    dependency::add(&mut all.obsoletes, &given.replaces, Allowed::Simple)?;
-    dependency::add(&mut all.provides, &given.provides, Allowed::Simple)?;
+    for (kind, relations) in [
+        (DependencyKind::Recommends, &given.recommends),
+        (DependencyKind::Suggests, &given.suggests),
+        (DependencyKind::Enhances, &given.enhances),
+        (DependencyKind::Conflicts, &given.conflicts),
+        (DependencyKind::Obsoletes, &given.replaces),
+        (DependencyKind::Provides, &given.provides),
+    ] {
+        let (list, allowed) = all.list_of(kind);
+        dependency::add(list, relations, allowed)?;
+    }
 
     // A package provides itself in its version; beside it, its bare name would satisfy every version.
     all.provides.remove(&Entry::any(name, 0));

@@ -113,13 +113,19 @@ fn check(plan: &Plan, options: &BuildOptions) -> Result<()> {
     if let Some(payload) = &options.payload {
         if !payload.is_dir() {
             let message = format!("--payload {} is not a directory", payload.display());
-            return Err(UsageError::new(message, "name a tree that is laid out as it will be installed").into());
+            return Err(
+                UsageError::new(message, "name a tree that is laid out as it will be installed").into()
+            );
         }
         return Ok(());
     }
     if let Some(target) = plan.targets.iter().find(|target| target.engine != EngineName::Host) {
-        let message = format!("{} is to be built with {}, and this version builds on the host only", target.target, target.engine);
-        let help = "build here with `--engine host`, or elsewhere and package the result with `--payload DIR`";
+        let message = format!(
+            "{} is to be built with {}, and this version builds on the host only",
+            target.target, target.engine
+        );
+        let help =
+            "build here with `--engine host`, or elsewhere and package the result with `--payload DIR`";
         return Err(UsageError::new(message, help).into());
     }
     Ok(())
@@ -312,7 +318,8 @@ fn write_package(
 ) -> Result<(u64, String)> {
     let unfinished = manifest::unfinished(path);
     let written = (|| {
-        let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+        let mut file =
+            fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
         format.write(package, resources, &mut file)?;
         file.sync_all()?;
         let digest = digest(&unfinished)?;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::{Plan, SigningKey};
-use packhouse_sign::{KeySource, Keyring, Secret, Signer, generate};
+use packhouse_sign::{Certificate, KeySource, Keyring, Secret, Signer, generate};
 
 use super::{Event, OnEvent, UsageError};
 use crate::environment::{Environment, SIGNING_KEY, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
@@ -36,24 +36,21 @@ impl Keys {
     ///
     /// # Errors
     /// When there is no key or no keyring, or the key is not in it, expired, revoked or cannot be opened.
-    pub fn open(plan: &Plan, is_local: bool, environment: &Environment, on_event: OnEvent<'_>) -> Result<Keys> {
+    pub fn open(
+        plan: &Plan,
+        is_local: bool,
+        environment: &Environment,
+        on_event: OnEvent<'_>,
+    ) -> Result<Keys> {
         let now = environment.now.into();
-        let passphrase = passphrase(plan.passphrase_file.as_deref(), environment)?;
-        let source = match (environment.secret(SIGNING_KEY), &plan.signing_key) {
-            (Some(armored), _) => KeySource::Text { armored, passphrase },
-            (None, Some(SigningKey::Fingerprint(fingerprint))) => {
-                KeySource::GnuPg { fingerprint: fingerprint.clone(), passphrase }
-            }
-            (None, Some(SigningKey::File(path))) => KeySource::File { path: path.clone(), passphrase },
-            (None, None) if is_local => return Keys::development(plan, environment, on_event),
-            (None, None) => {
-                let help = format!("name one in [sign] of dist/packhouse.toml, or put it into ${SIGNING_KEY}");
-                return Err(UsageError::new("no key signs the packages", help).into());
-            }
+        let signer = match configured(plan, environment)? {
+            Some(source) => source.open(now).context("the signing key cannot be used")?,
+            None if is_local => return Keys::development(plan, environment, on_event),
+            None => return Err(no_key().into()),
         };
-        let signer = source.open(now).context("the signing key cannot be used")?;
         let Some(path) = &plan.keyring else {
-            let help = "write the public key to it, and commit it: packhouse key export -o dist/trustedkeys.gpg";
+            let help =
+                "write the public key to it, and commit it: packhouse key export -o dist/trustedkeys.gpg";
             let message = "nothing says which keys may sign: there is no dist/trustedkeys.gpg";
             return Err(UsageError::new(message, help).into());
         };
@@ -89,12 +86,50 @@ impl Keys {
     }
 }
 
+/// The public certificate of the key that signs, whether the keyring has it or not.
+///
+/// # Errors
+/// When there is no key, or it cannot be opened.
+pub fn signing_certificate(
+    plan: &Plan,
+    environment: &Environment,
+    on_event: OnEvent<'_>,
+) -> Result<Certificate> {
+    let now = environment.now.into();
+    match configured(plan, environment)? {
+        Some(source) => {
+            let signer = source.open(now).context("the signing key cannot be used")?;
+            Ok(signer.certificate().clone())
+        }
+        None => Ok(Keys::development(plan, environment, on_event)?.signer.certificate().clone()),
+    }
+}
+
+/// The key of the environment, else the project's.
+fn configured(plan: &Plan, environment: &Environment) -> Result<Option<KeySource>> {
+    let passphrase = passphrase(plan.passphrase_file.as_deref(), environment)?;
+    Ok(match (environment.secret(SIGNING_KEY), &plan.signing_key) {
+        (Some(armored), _) => Some(KeySource::Text { armored, passphrase }),
+        (None, Some(SigningKey::Fingerprint(fingerprint))) => {
+            Some(KeySource::GnuPg { fingerprint: fingerprint.clone(), passphrase })
+        }
+        (None, Some(SigningKey::File(path))) => Some(KeySource::File { path: path.clone(), passphrase }),
+        (None, None) => None,
+    })
+}
+
+fn no_key() -> UsageError {
+    let help = format!("name one in [sign] of dist/packhouse.toml, or put it into ${SIGNING_KEY}");
+    UsageError::new("no key signs the packages", help)
+}
+
 /// Refuses a signer whose key the keyring does not have, or has as revoked or expired.
 fn check_member(signer: &dyn Signer, keyring: &Keyring, path: &Path, now: SystemTime) -> Result<()> {
     let fingerprint = signer.certificate().fingerprint();
     let Some(trusted) = keyring.find(&fingerprint) else {
         let message = format!("the signing key {} is not in {}", fingerprint.grouped(), path.display());
-        let help = "sign with a key of the keyring, or add this one to it if it may sign: packhouse key export";
+        let help =
+            "sign with a key of the keyring, or add this one to it if it may sign: packhouse key export";
         return Err(anyhow::Error::new(UsageError::new(message, help)));
     };
     // The keyring's copy may know of a revocation that the secret key's does not.
@@ -105,7 +140,8 @@ fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<S
     if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
         return Ok(Some(passphrase));
     }
-    let from_environment = environment.get(SIGNING_PASSPHRASE_FILE).map(|path| environment.current_directory.join(path));
+    let from_environment =
+        environment.get(SIGNING_PASSPHRASE_FILE).map(|path| environment.current_directory.join(path));
     match from_environment.as_deref().or(file) {
         Some(path) => Ok(Some(Secret::read_passphrase(path)?)),
         None => Ok(None),
@@ -143,12 +179,14 @@ impl DevelopmentKey {
         if self.path.exists() {
             return Ok(false);
         }
-        let generated = generate("Packhouse development key (not for customers)", now, Some(DEVELOPMENT_KEY_LIFE))?;
+        let generated =
+            generate("Packhouse development key (not for customers)", now, Some(DEVELOPMENT_KEY_LIFE))?;
         let directory = self.path.parent().context("the key's path has a directory")?;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         // Complete before it has its name, and never replacing one: two first runs end with one key.
         let unfinished = super::manifest::unfinished(&self.path);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         file.write_all(generated.secret.expose())?;
         file.sync_all()?;
         let linked = fs::hard_link(&unfinished, &self.path);

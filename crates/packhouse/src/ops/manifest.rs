@@ -94,9 +94,13 @@ impl Manifest {
             Err(error) => return Err(error.into()),
         };
         let unreadable = |reason: String| {
-            UsageError::new(format!("{} is not a manifest: {reason}", path.display()), "build the targets again")
+            UsageError::new(
+                format!("{} is not a manifest: {reason}", path.display()),
+                "build the targets again",
+            )
         };
-        let manifest: Manifest = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+        let manifest: Manifest =
+            serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
         if manifest.format != FORMAT {
             return Err(unreadable(format!("its format is {}, not {FORMAT}", manifest.format)).into());
         }

@@ -16,14 +16,13 @@ mod verify;
 
 pub use build::{BuildOptions, BuildReport, Failure, build};
 pub use event::{Event, OnEvent, Stage};
-pub use keys::{DevelopmentKey, Keys};
+pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};
 pub use plan::{PlanOptions, Planned, find_project, plan};
-pub use publish::{PublishOptions, PublishReport, publish};
-pub use release::{ReleaseOptions, ReleaseReport, release};
+pub use publish::{PublishOptions, PublishReport, Site, publish};
+pub use release::{ReleaseOptions, ReleaseReport, Unpublished, release};
 pub use sign::{sign_files, sign_manifest};
 pub use usage::UsageError;
-pub use publish::Site;
 pub use verify::{Proof, SiteProof, trusted_keyring, verify_file, verify_site};
 
 /// A day in UTC, as in `2028-05-01`.

@@ -47,7 +47,8 @@ pub fn find_project(directory: Option<&Path>, environment: &Environment) -> Resu
         .map_err(|error| UsageError::new(error.to_string(), "name the project's directory with -C"))?;
     let is_project = |directory: &&Path| directory.join(packhouse_project::PROJECT_FILE).is_file();
     // Named with -C it is meant as it is.
-    let found = if directory.is_some() { None } else { start.ancestors().find(is_project).map(Path::to_owned) };
+    let found =
+        if directory.is_some() { None } else { start.ancestors().find(is_project).map(Path::to_owned) };
     Ok(found.unwrap_or(start))
 }
 
@@ -96,6 +97,10 @@ fn machine() -> Result<Arch> {
     let known = Arch::parse(machine);
     known.ok_or_else(|| {
         let help = "name the architecture to build for with --arch";
-        UsageError::new(format!("this machine's architecture `{machine}` is not one that Packhouse knows"), help).into()
+        UsageError::new(
+            format!("this machine's architecture `{machine}` is not one that Packhouse knows"),
+            help,
+        )
+        .into()
     })
 }

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::Plan;
 use packhouse_publish::{
-    BoxError, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer, Publication, Sha256,
-    Signature, Store, Upload, layout, publish as publish_to,
+    BoxError, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer, Publication,
+    Sha256, Signature, Store, Upload, layout, publish as publish_to,
 };
 use packhouse_sign::{Keyring, Verified, verify_detached};
 use packhouse_site::{KeyInfo, Location, SiteInfo};
@@ -121,7 +121,8 @@ pub(super) async fn manifest(
         packages: uploads.len(),
         bytes: uploads.iter().map(|upload| upload.package.size).sum(),
     });
-    let channels: BTreeSet<String> = uploads.iter().flat_map(|upload| upload.package.channels.clone()).collect();
+    let channels: BTreeSet<String> =
+        uploads.iter().flat_map(|upload| upload.package.channels.clone()).collect();
     let check_signature = |file: &Path, signature: &[u8]| -> Result<String, BoxError> {
         let mut data = fs::File::open(file)?;
         Ok(verify_detached(signature, &mut data, &keys.keyring, now)?.fingerprint.to_string())
@@ -146,7 +147,12 @@ pub(super) async fn manifest(
         install: packhouse_site::install_command(&renderer.info())?,
         packages: manifest.packages.clone(),
         channels,
-        pointers: published.head.pointers().into_iter().filter(|pointer| names.contains(&*pointer.file_name)).collect(),
+        pointers: published
+            .head
+            .pointers()
+            .into_iter()
+            .filter(|pointer| names.contains(&*pointer.file_name))
+            .collect(),
         is_new: published.committed,
         signed_by,
     })
@@ -155,7 +161,9 @@ pub(super) async fn manifest(
 fn forward(event: PublishEvent, on_event: OnEvent<'_>) {
     match event {
         PublishEvent::Progress { bytes, .. } => on_event(Event::Uploaded { bytes }),
-        PublishEvent::Done { path } | PublishEvent::Unchanged { path } if !path.as_str().ends_with(".asc") => {
+        PublishEvent::Done { path } | PublishEvent::Unchanged { path }
+            if !path.as_str().ends_with(".asc") =>
+        {
             on_event(Event::PackageDone);
         }
         _ => {}
@@ -189,7 +197,10 @@ fn upload(
         path,
         file_name: built.file.clone(),
         size: built.size,
-        sha256: built.sha256.parse().with_context(|| format!("the digest of {} in pkg/manifest.json", built.file))?,
+        sha256: built
+            .sha256
+            .parse()
+            .with_context(|| format!("the digest of {} in pkg/manifest.json", built.file))?,
         target: built.target.clone(),
         distribution: built.distribution.clone(),
         distribution_version: built.distribution_version.clone(),
@@ -220,7 +231,11 @@ impl Renderer<'_> {
         };
         let mut objects = vec![
             object(layout::KEYRING, "application/pgp-keys", self.keys.keyring.to_binary())?,
-            object(layout::ARMORED_KEYRING, "application/pgp-keys", self.keys.keyring.to_armored().into_bytes())?,
+            object(
+                layout::ARMORED_KEYRING,
+                "application/pgp-keys",
+                self.keys.keyring.to_armored().into_bytes(),
+            )?,
             object(layout::RELEASES, "text/plain; charset=utf-8", self.list(head, current)?.into_bytes())?,
         ];
         objects.extend(packhouse_site::render(head, &self.info())?);
@@ -228,7 +243,8 @@ impl Renderer<'_> {
     }
 
     fn info(&self) -> SiteInfo {
-        let keys = self.keys.keyring.certificates().iter().filter(|key| key.check_can_sign(at(self.now)).is_ok());
+        let keys =
+            self.keys.keyring.certificates().iter().filter(|key| key.check_can_sign(at(self.now)).is_ok());
         SiteInfo {
             summary: self.plan.summary.clone(),
             homepage: self.plan.homepage.clone(),
@@ -281,8 +297,8 @@ impl SignedList {
     /// Reads a signed list and checks its signature and its expiry.
     pub fn verify(text: &str, keyring: &Keyring, now: SystemTime) -> Result<(SignedList, Verified)> {
         let (text, verified) = verify::open_list(text, keyring, now)?;
-        let list: SignedList =
-            serde_json::from_str(&text).with_context(|| format!("`{}` is not a list of releases", layout::RELEASES))?;
+        let list: SignedList = serde_json::from_str(&text)
+            .with_context(|| format!("`{}` is not a list of releases", layout::RELEASES))?;
         if at(list.expires) <= now {
             anyhow::bail!("`{}` has expired; publishing again renews it", layout::RELEASES);
         }

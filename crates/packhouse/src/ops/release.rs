@@ -6,9 +6,7 @@ use packhouse_project::Plan;
 
 use super::build::Failure;
 use super::publish::{self, Site};
-use super::{
-    BuildOptions, BuildReport, Keys, OnEvent, PublishOptions, PublishReport, build, sign_manifest,
-};
+use super::{BuildOptions, BuildReport, Keys, OnEvent, PublishOptions, PublishReport, build, sign_manifest};
 use crate::environment::Environment;
 
 /// What a user can say about a release.
@@ -29,6 +27,18 @@ pub struct ReleaseReport {
     pub failures: Vec<Failure>,
     /// What was published.
     pub published: Option<PublishReport>,
+}
+
+/// Why a release was not published: targets failed.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was published: {failed} of {count} targets failed")]
+pub struct Unpublished {
+    /// How many failed.
+    pub failed: usize,
+    /// Of how many.
+    pub count: usize,
+    /// How to go on.
+    pub help: String,
 }
 
 /// Builds, packages, signs and publishes the plan's targets, which become visible together.
@@ -60,6 +70,8 @@ pub async fn release(
         ..plan.clone()
     };
     let manifest = sign_manifest(&finished, &keys, environment.now.into(), on_event)?;
-    let published = publish::manifest(&finished, &manifest, &site, &keys, &options.publish, environment, on_event).await?;
+    let published =
+        publish::manifest(&finished, &manifest, &site, &keys, &options.publish, environment, on_event)
+            .await?;
     Ok(ReleaseReport { failures, published: Some(published) })
 }

@@ -25,7 +25,8 @@ pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEven
     for built in &mut manifest.packages {
         let path = directory.join(&built.file);
         let fingerprint = sign(&path, keys, now)?;
-        let signature = BuiltSignature { file: format!("{}.asc", built.file), fingerprint: fingerprint.to_string() };
+        let signature =
+            BuiltSignature { file: format!("{}.asc", built.file), fingerprint: fingerprint.to_string() };
         on_event(Event::Target {
             target: built.target.clone(),
             stage: Stage::Signed { fingerprint: signature.fingerprint.clone() },
@@ -47,10 +48,13 @@ pub fn sign_files(files: &[PathBuf], keys: &Keys, now: SystemTime) -> Result<Vec
 
 /// The manifest, narrowed to the plan's targets.
 pub(super) fn selected(plan: &Plan) -> Result<Manifest> {
-    let mut manifest = Manifest::read(&plan.root)?
-        .filter(|manifest| manifest.name == plan.name)
-        .ok_or_else(|| UsageError::new("nothing is built: there is no pkg/manifest.json", "run `packhouse build` first"))?;
-    manifest.packages.retain(|built| plan.targets.iter().any(|target| target.target.to_string() == built.target));
+    let mut manifest =
+        Manifest::read(&plan.root)?.filter(|manifest| manifest.name == plan.name).ok_or_else(|| {
+            UsageError::new("nothing is built: there is no pkg/manifest.json", "run `packhouse build` first")
+        })?;
+    manifest
+        .packages
+        .retain(|built| plan.targets.iter().any(|target| target.target.to_string() == built.target));
     if manifest.packages.is_empty() {
         let targets: Vec<String> = plan.targets.iter().map(|target| target.target.to_string()).collect();
         let message = format!("nothing is built for {}", targets.join(", "));

@@ -63,7 +63,12 @@ pub fn trusted_keyring(named: Option<&Path>, root: &Path, environment: &Environm
 ///
 /// # Errors
 /// What is wrong with the signature, in a sentence.
-pub fn verify_file(file: &Path, signature: Option<&Path>, keyring: &Keyring, now: SystemTime) -> Result<Proof> {
+pub fn verify_file(
+    file: &Path,
+    signature: Option<&Path>,
+    keyring: &Keyring,
+    now: SystemTime,
+) -> Result<Proof> {
     let signature = signature.map_or_else(|| super::sign::signature_path(file), Path::to_owned);
     let mut data = fs::File::open(file)?;
     let length = match fs::metadata(&signature) {
@@ -112,7 +117,12 @@ pub async fn verify_site(to: &str, keyring: &Keyring, environment: &Environment)
 }
 
 /// The signed list says the same as the head, and has not expired.
-async fn check_list(store: &Store, head: &Head, keyring: &Keyring, now: SystemTime) -> Result<(Verified, i64)> {
+async fn check_list(
+    store: &Store,
+    head: &Head,
+    keyring: &Keyring,
+    now: SystemTime,
+) -> Result<(Verified, i64)> {
     let text = read_text(store, layout::RELEASES).await?;
     let (list, verified) = super::publish::SignedList::verify(&text, keyring, now)?;
     if list.head() != *head {
@@ -127,7 +137,8 @@ async fn check_keyrings(store: &Store) -> Result<()> {
     for name in [layout::KEYRING, layout::ARMORED_KEYRING] {
         let bytes = read(store, name).await?;
         let keyring = Keyring::parse(&bytes).with_context(|| format!("`{name}` is not a keyring"))?;
-        let keys: Vec<_> = keyring.certificates().iter().map(|certificate| certificate.fingerprint()).collect();
+        let keys: Vec<_> =
+            keyring.certificates().iter().map(|certificate| certificate.fingerprint()).collect();
         fingerprints.push(keys);
     }
     if fingerprints[0] != fingerprints[1] {

@@ -8,7 +8,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use packhouse_project::{Problem, Problems};
 
 use super::Style;
-use crate::ops::UsageError;
+use crate::ops::{Unpublished, UsageError};
 
 /// 2 for usage and configuration, 1 for work that failed.
 pub fn exit_status(error: &anyhow::Error) -> ExitCode {
@@ -44,6 +44,38 @@ pub(super) fn print(error: &anyhow::Error, style: Style) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// Prints why targets failed: the command, the last lines it printed, where the rest is.
+pub(super) fn failure(targets: &[&str], error: &anyhow::Error, style: Style) {
+    let mut text = format!("  {}\n", paint(style, "1", &targets.join(", ")));
+    let label = paint(style, "31;1", "error");
+    if let Some(packhouse_build::Error::Command { tail, log, kept, .. }) = error.downcast_ref() {
+        text.push_str(&format!("    {label}: {error}\n"));
+        for line in tail {
+            text.push_str(&format!("      {line}\n"));
+        }
+        let look = match kept {
+            Some(kept) => format!("the failed build was left in {}", kept.display()),
+            None => {
+                format!("look around in the failed build with `packhouse build {} --keep-failed`", targets[0])
+            }
+        };
+        text.push_str(&format!(
+            "    {}: the whole log is {}; {look}\n",
+            paint(style, "36", "help"),
+            log.display()
+        ));
+    } else {
+        text.push_str(&format!("    {label}: {error}\n"));
+        for cause in error.chain().skip(1) {
+            text.push_str(&format!("      cause: {}\n", indent(&cause.to_string())));
+        }
+        if let Some(help) = help(error) {
+            text.push_str(&format!("    {}: {}\n", paint(style, "36", "help"), indent(&help)));
+        }
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// The problems of a project's tree that an error is about.
 pub(super) fn problems(error: &anyhow::Error) -> impl Iterator<Item = &Problem> {
     error.chain().filter_map(|cause| cause.downcast_ref::<Problems>()).flat_map(Problems::iter)
@@ -59,6 +91,9 @@ fn help_of(error: &(dyn StdError + 'static)) -> Option<String> {
         ($($kind:ty),*) => {
             $(if let Some(error) = error.downcast_ref::<$kind>() { return error.help(); })*
         };
+    }
+    if let Some(unpublished) = error.downcast_ref::<Unpublished>() {
+        return Some(unpublished.help.clone());
     }
     if let Some(usage) = error.downcast_ref::<UsageError>() {
         return Some(usage.help().to_owned());

@@ -143,7 +143,9 @@ impl Progress {
             line.done.push(done);
             line.started = None;
             line.bar.disable_steady_tick();
-            line.bar.set_style(ProgressStyle::with_template("  {prefix}  {wide_msg}").expect("the template is valid"));
+            line.bar.set_style(
+                ProgressStyle::with_template("  {prefix}  {wide_msg}").expect("the template is valid"),
+            );
             line.bar.set_message(line.done.join("    "));
             line.bar.tick();
         } else if let Some((step, activity)) = running {
@@ -154,7 +156,8 @@ impl Progress {
             }
             let done = line.done.join("    ");
             let before = if done.is_empty() { String::new() } else { format!("{done}    ") };
-            let template = format!("  {{prefix}}  {}{step} {{spinner}} {{elapsed}}    {{wide_msg}}", escape(&before));
+            let template =
+                format!("  {{prefix}}  {}{step} {{spinner}} {{elapsed}}    {{wide_msg}}", escape(&before));
             line.bar.set_style(ProgressStyle::with_template(&template).expect("the template is valid"));
             line.bar.set_message(activity.clone());
             if style.verbose || matches!(stage, Stage::Building { .. }) {
@@ -175,7 +178,8 @@ impl Progress {
             "  {:width$}  {{bar:24.cyan}}  {{prefix}} · {{decimal_bytes}} of {{decimal_total_bytes}} · {{decimal_bytes_per_sec}}",
             "publishing"
         );
-        let style = ProgressStyle::with_template(&template).expect("the template is valid").progress_chars("█▉░");
+        let style =
+            ProgressStyle::with_template(&template).expect("the template is valid").progress_chars("█▉░");
         let bar = self.screen.add(ProgressBar::new(bytes).with_style(style));
         bar.set_prefix(format!("0 of {packages}"));
         state.publishing = Some(bar);
@@ -191,7 +195,7 @@ fn escape(text: &str) -> String {
 }
 
 /// A duration as people say it: `41s`, `2m 14s`, `0.3s`.
-pub(super) fn duration(took: Duration) -> String {
+pub fn duration(took: Duration) -> String {
     let seconds = took.as_secs();
     match seconds {
         0..10 => format!("{:.1}s", took.as_secs_f64()),

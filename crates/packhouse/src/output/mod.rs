@@ -16,7 +16,7 @@ use crate::environment::{Environment, NO_COLOR};
 use crate::ops::Event;
 
 pub use error::exit_status;
-pub use human::size;
+pub use human::{duration, size};
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,13 @@ pub struct Output {
 
 impl Style {
     /// The style for this terminal.
-    pub fn new(json: bool, quiet: bool, verbose: bool, color: ColorChoice, environment: &Environment) -> Style {
+    pub fn new(
+        json: bool,
+        quiet: bool,
+        verbose: bool,
+        color: ColorChoice,
+        environment: &Environment,
+    ) -> Style {
         let terminal = std::io::stderr().is_terminal();
         let color = match color {
             ColorChoice::Always => true,
@@ -109,6 +115,12 @@ impl Output {
     /// Clears what is redrawn in place.
     pub fn finish(&self) {
         self.progress.finish();
+    }
+
+    /// Targets that failed, with the end of what their build printed.
+    pub fn failure(&self, targets: &[&str], error: &anyhow::Error) {
+        self.progress.finish();
+        error::failure(targets, error, self.style);
     }
 
     /// An error, its causes and its fix.

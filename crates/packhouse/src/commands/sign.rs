@@ -1,0 +1,56 @@
+//! `packhouse sign`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use packhouse_project::Selection;
+
+use super::Context;
+use crate::ops::{self, Keys, PlanOptions, Site};
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  packhouse sign\n  packhouse sign program.tar.gz")]
+pub(super) struct Sign {
+    /// Files to sign [default: what is in pkg/]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Sign {
+    pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
+        let environment = &context.environment;
+        let options = PlanOptions {
+            project: context.directory.clone(),
+            selection: Selection::All,
+            channel: None,
+            engine: None,
+            arch: None,
+            to: None,
+        };
+        let plan = ops::plan(&options, environment)?.plan;
+        let on_event = |event| context.output.event(event);
+        let keys = Keys::open(&plan, Site::open(&plan)?.is_local(), environment, &on_event)?;
+        let now = environment.now.into();
+        let signed: Vec<(PathBuf, String)> = if self.files.is_empty() {
+            let manifest = ops::sign_manifest(&plan, &keys, now, &on_event)?;
+            let signatures = manifest.packages.into_iter().filter_map(|built| built.signature);
+            signatures
+                .map(|signature| (PathBuf::from("pkg").join(signature.file), signature.fingerprint))
+                .collect()
+        } else {
+            let files: Vec<PathBuf> =
+                self.files.iter().map(|file| environment.current_directory.join(file)).collect();
+            let signed = ops::sign_files(&files, &keys, now)?;
+            signed.into_iter().map(|(path, fingerprint)| (path, fingerprint.to_string())).collect()
+        };
+        context.output.json(&serde_json::json!({ "event": "signed", "signatures": signed }));
+        if !context.output.style().json {
+            for (path, _) in &signed {
+                context.output.result(&path.display().to_string());
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
