@@ -104,7 +104,10 @@ fn read_signatures(bytes: &[u8]) -> Result<Vec<Signature>, Error> {
 fn parse_signatures(bytes: &[u8]) -> Result<Vec<Signature>, Error> {
     let mut signatures = Vec::new();
     for packet in packets::split(bytes) {
-        let packet = packet.map_err(|reason| Error::MalformedSignature { reason })?;
+        let packet = packet.map_err(|reason| match reason {
+            packets::PARTIAL => Error::NotDetached { found: "a message".into() },
+            reason => Error::MalformedSignature { reason },
+        })?;
         let found = match packet.tag {
             tag::SIGNATURE => {
                 let Some(Packet::Signature(signature)) = packet.parse() else {
@@ -271,16 +274,17 @@ impl Candidate<'_> {
         let Candidate { signature, keys, hasher } = self;
         let config = signature.config().ok_or(Error::NoSignature)?;
         let digest = hasher.finish(config).ok_or(Error::UnknownCritical)?;
-        let maker = keys
+        let mut makers = keys
             .iter()
-            .find(|(certificate, component)| certificate.component_made(*component, signature, &digest));
-        let Some((certificate, component)) = maker else {
+            .filter(|(certificate, component)| certificate.component_made(*component, signature, &digest))
+            .peekable();
+        if makers.peek().is_none() {
             let (certificate, _) = keys[0];
             return Err(Error::BadSignature {
                 fingerprint: certificate.fingerprint(),
                 user_id: certificate.user_id(),
             });
-        };
+        }
         let created = u64::from(config.created().map_or(0, |time| time.as_secs()));
         if created > at + policy::CLOCK_SKEW.as_secs() {
             return Err(Error::SignatureFromTheFuture {
@@ -292,15 +296,28 @@ impl Candidate<'_> {
         if lifetime > 0 && created + lifetime <= at {
             return Err(Error::SignatureExpired { on: policy::moment(created + lifetime) });
         }
-        certificate.check_signing(*component, created, at)?;
-        let fingerprint = certificate.fingerprint();
-        Ok(Verified {
+        // Two certificates may claim the same subkey; the one that it does not consent to is passed over.
+        let mut refusal = Error::NoSignature;
+        for (certificate, component) in makers {
+            match certificate.check_signing(*component, created, at) {
+                Ok(()) => return Ok(certificate.vouch(*component, created, at)),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+}
+
+impl Certificate {
+    fn vouch(&self, component: Component<'_>, created: u64, at: u64) -> Verified {
+        let fingerprint = self.fingerprint();
+        Verified {
             fingerprint,
-            signing_key: certificate.component_fingerprint(*component).unwrap_or(fingerprint),
-            user_id: certificate.user_id(),
+            signing_key: self.component_fingerprint(component).unwrap_or(fingerprint),
+            user_id: self.user_id(),
             created: policy::moment(created),
-            expires: certificate.end(*component, at).map(policy::moment),
-        })
+            expires: self.end(component, at).map(policy::moment),
+        }
     }
 }
 
