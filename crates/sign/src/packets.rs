@@ -75,7 +75,7 @@ fn frame(bytes: &[u8]) -> Result<(u8, usize), &'static str> {
     let (tag, header, body) = if first & 0x40 != 0 {
         let (header, body) = match at(1)? {
             length @ 0..=191 => (2, length),
-            high @ 192..=223 => (3, (high - 192 << 8) + at(2)? + 192),
+            high @ 192..=223 => (3, ((high - 192) << 8) + at(2)? + 192),
             224..=254 => return Err(PARTIAL),
             _ => (6, at(2)? << 24 | at(3)? << 16 | at(4)? << 8 | at(5)?),
         };

@@ -1,5 +1,7 @@
 //! What Packhouse's signatures are worth: to real clients, against attackers, and in careless hands.
 
+#![expect(clippy::unwrap_used, reason = "also in the functions that tests share")]
+
 mod clients;
 mod forgery;
 mod gnupg;

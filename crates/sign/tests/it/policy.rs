@@ -359,6 +359,7 @@ fn key_11_what_gpg_makes_instead_of_a_detached_signature_is_refused() {
     assert_refused!(verify(&keys.rsa.public, &keyring), Error::NotDetached { .. });
     let signature = String::from_utf8(home.gpg_at(NOW, &["--armor", "--detach-sign"], DATA)).unwrap();
     verify(signature.as_bytes(), &keyring).unwrap();
+    verify(signature.replace('\n', "\r\n").as_bytes(), &keyring).unwrap();
     for bad in [format!("{signature}{signature}"), format!("note\n{signature}"), format!("{signature}note")] {
         assert_refused!(verify(bad.as_bytes(), &keyring), Error::MalformedSignature { .. });
     }
