@@ -67,7 +67,8 @@ impl Certificate {
     }
 
     /// When the whole key expires; `None` for never. The signing subkey may end earlier:
-    /// [`Certificate::signs_until`].
+    /// [`Certificate::signs_until`]. Also `None` when no self-signature is accepted, which
+    /// [`Certificate::check_can_sign`] tells.
     pub fn expires(&self) -> Option<SystemTime> {
         self.standing(None).expires.map(policy::moment)
     }

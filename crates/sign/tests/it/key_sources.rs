@@ -147,7 +147,7 @@ fn what_is_not_one_secret_key_is_named() {
         b"-----BEGIN OPENSSH PRIVATE KEY-----\n\nZm9v\n-----END OPENSSH PRIVATE KEY-----\n".to_vec(),
         public.to_binary(),
         public.to_armored().into_bytes(),
-        secret[..middle].as_bytes().to_vec(),
+        secret.as_bytes()[..middle].to_vec(),
         [&secret.as_bytes()[..middle], &secret.as_bytes()[middle + 65..]].concat(),
         vec![0xFF; 100],
     ] {
