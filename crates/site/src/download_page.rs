@@ -112,11 +112,7 @@ impl Key {
         // In groups of four digits, as people compare them.
         let digits: Vec<char> = visible(&key.fingerprint).chars().collect();
         let groups: Vec<String> = digits.chunks(4).map(|group| group.iter().collect()).collect();
-        Key {
-            fingerprint: groups.join(" "),
-            user_id: visible(&key.user_id),
-            expires: key.expires.as_deref().map(visible),
-        }
+        Key { fingerprint: groups.join(" "), user_id: visible(&key.user_id), expires: key.expires.map(date) }
     }
 }
 

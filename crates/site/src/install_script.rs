@@ -48,6 +48,16 @@ pub fn install_script(head: &Head, info: &SiteInfo) -> Result<String> {
     values.assign("name", &head.name, is_word)?;
     values.assign("site", info.location.checked()?, |_| true)?;
     values.assign("keyring_sha256", &info.keyring_sha256.to_string(), |digit| digit.is_ascii_hexdigit())?;
+    let mut expiries = BTreeSet::new();
+    for key in &info.keys {
+        if key.fingerprint.is_empty() || !key.fingerprint.chars().all(|digit| digit.is_ascii_hexdigit()) {
+            let (value, reason) = (key.fingerprint.clone(), "it is not hexadecimal digits");
+            return Err(Error::Value { field: "key fingerprint", value, reason });
+        }
+        expiries.extend(key.expires.map(|end| format!("{} {end}", key.fingerprint.to_ascii_uppercase())));
+    }
+    values.comment("until when keys are valid");
+    values.assign_lines("expiries", &expiries)?;
     values.comment("what an os-release ID and version mean here, and what there is");
     values.assign_lines("targets", &targets)?;
     values.assign_lines("offers", &offers)?;

@@ -188,3 +188,14 @@ fn only_https_is_offered_to_the_world() {
         assert!(error.help().unwrap().contains("public-url"), "{error}");
     }
 }
+
+#[test]
+fn a_fingerprint_that_is_not_one_is_refused() {
+    for text_of in hostile() {
+        let mut info = info(url("https://x"), b"");
+        info.keys[0].fingerprint = text_of.clone();
+        if !text_of.chars().all(|digit| digit.is_ascii_hexdigit()) || text_of.is_empty() {
+            assert!(install_script(&head(&TARGETS[..1]), &info).is_err(), "{text_of:?}");
+        }
+    }
+}
