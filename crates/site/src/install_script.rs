@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use packhouse_publish::Head;
+use packhouse_publish::{Head, layout};
 
 use crate::{Error, Location, Result, SiteInfo};
 
@@ -66,18 +66,24 @@ pub fn install_script(head: &Head, info: &SiteInfo) -> Result<String> {
     Ok(format!("{before}{}{after}", values.0))
 }
 
-/// What customers type to install: one line for a POSIX shell.
+/// What customers type to install from a channel: one line for a POSIX shell.
 ///
 /// # Errors
-/// As [`install_script`].
-pub fn install_command(info: &SiteInfo) -> Result<String> {
+/// As [`install_script`], or when the channel is not a word.
+pub fn install_command(info: &SiteInfo, channel: &str) -> Result<String> {
     let site = info.location.checked()?;
+    if channel.is_empty() || !channel.chars().all(is_word) {
+        let reason = "it has a character that does not belong there";
+        return Err(Error::Value { field: "channel", value: channel.to_owned(), reason });
+    }
     let script = format!("{site}/install.sh");
     let is_plain = |character: char| is_word(character) || "/~@:".contains(character);
     let script = if script.chars().all(is_plain) { script } else { quote(&script) };
-    Ok(match info.location {
-        Location::Url(_) => format!("curl -fsSL {script} | sh"),
-        Location::Directory(_) => format!("sh {script}"),
+    Ok(match (&info.location, channel) {
+        (Location::Url(_), layout::STABLE) => format!("curl -fsSL {script} | sh"),
+        (Location::Url(_), _) => format!("curl -fsSL {script} | sh -s -- --channel {channel}"),
+        (Location::Directory(_), layout::STABLE) => format!("sh {script}"),
+        (Location::Directory(_), _) => format!("sh {script} --channel {channel}"),
     })
 }
 

@@ -43,12 +43,15 @@ fn shells_and_shellcheck_have_nothing_to_say() {
 
 #[test]
 fn the_command_to_install_is_one_line_for_a_shell() {
-    let command = |location| install_command(&info(location, b"")).unwrap();
+    let command = |location| install_command(&info(location, b""), "stable").unwrap();
     assert_eq!(
         command(url("https://dist.example.org/x/")),
         "curl -fsSL https://dist.example.org/x/install.sh | sh"
     );
     assert_eq!(command(Location::Directory("/srv/site".into())), "sh /srv/site/install.sh");
+    let preview = install_command(&info(url("https://x"), b""), "preview").unwrap();
+    assert_eq!(preview, "curl -fsSL https://x/install.sh | sh -s -- --channel preview");
+    assert!(install_command(&info(url("https://x"), b""), "a;b").is_err());
     assert_eq!(command(Location::Directory("/srv/it's".into())), r"sh '/srv/it'\''s/install.sh'");
 }
 
