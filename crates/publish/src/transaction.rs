@@ -84,7 +84,7 @@ where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
     let contents = check_local(publication).await?;
-    check_site(store, publication, &contents).await?;
+    check_names(store, publication, &contents).await?;
     store.clean_up().await?;
 
     let mut written = create_all(store, &contents, on_event).await?;
@@ -158,7 +158,7 @@ fn media_type(format: &str) -> &'static str {
 }
 
 /// Looks at every name before anything is written.
-async fn check_site(store: &Store, publication: &Publication<'_>, contents: &[Content]) -> Result<()> {
+async fn check_names(store: &Store, publication: &Publication<'_>, contents: &[Content]) -> Result<()> {
     let mut head = read_head(store, publication.name).await?.0;
     for (upload, content) in publication.uploads.iter().zip(contents) {
         head.add(&upload.package)?;

@@ -45,7 +45,7 @@ pub(crate) fn is_binary(bytes: &[u8]) -> bool {
 /// Reads every block of a text.
 pub(crate) fn read(text: &str) -> Result<Armored, &'static str> {
     let mut armored = Armored { blocks: Vec::new(), has_text_outside: false };
-    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines();
+    let mut lines = text.lines();
     while let Some(line) = lines.next() {
         match label(line, "-----BEGIN ") {
             Some(label) => armored.blocks.push(read_block(label, &mut lines)?),

@@ -17,6 +17,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use pgp::composed::SignedPublicKey;
+use pgp::packet::Signature;
 use pgp::ser::Serialize as _;
 use pgp::types::KeyDetails as _;
 
@@ -25,7 +26,7 @@ use crate::standing::Component;
 use crate::{Error, Fingerprint};
 
 /// One public key of version 4 with its user ids, subkeys and the signatures that hold them together.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Certificate {
     pub(crate) key: SignedPublicKey,
     fingerprint: Fingerprint,
@@ -66,7 +67,8 @@ impl Certificate {
     }
 
     /// When the whole key expires; `None` for never. The signing subkey may end earlier:
-    /// [`Certificate::signs_until`].
+    /// [`Certificate::signs_until`]. Also `None` when no self-signature is accepted, which
+    /// [`Certificate::check_can_sign`] tells.
     pub fn expires(&self) -> Option<SystemTime> {
         self.standing(None).expires.map(policy::moment)
     }
@@ -115,10 +117,12 @@ impl Certificate {
     /// Takes over what another copy of the same certificate has in addition (KEY-08: a revocation in one copy
     /// counts for all).
     pub(crate) fn merge(&mut self, other: SignedPublicKey) {
-        fn add<T: PartialEq>(to: &mut Vec<T>, from: Vec<T>) {
-            for item in from {
-                if !to.contains(&item) {
-                    to.push(item);
+        // By their bytes without the header, which programs write in two ways.
+        fn add(to: &mut Vec<Signature>, from: Vec<Signature>) {
+            for signature in from {
+                let bytes = signature.to_bytes().ok();
+                if !to.iter().any(|known| known.to_bytes().ok() == bytes) {
+                    to.push(signature);
                 }
             }
         }
@@ -126,7 +130,7 @@ impl Certificate {
         add(&mut details.revocation_signatures, other.details.revocation_signatures);
         add(&mut details.direct_signatures, other.details.direct_signatures);
         for user in other.details.users {
-            match details.users.iter_mut().find(|known| known.id == user.id) {
+            match details.users.iter_mut().find(|known| known.id.id() == user.id.id()) {
                 Some(known) => add(&mut known.signatures, user.signatures),
                 None => details.users.push(user),
             }

@@ -413,6 +413,9 @@ impl Error {
             }
             Error::PassphraseNeeded { .. } => "put it into a file with mode 0600 and name that file".into(),
             Error::GnuPgMissing(_) => "install GnuPG (package `gnupg`), or sign with a key file".into(),
+            Error::GnuPg { .. } => "try `gpg --detach-sign` by hand; without a terminal, unlock the key in gpg-agent \
+                                    beforehand or give its pass phrase in a file"
+                .into(),
             Error::GnuPgUnknownKey { .. } => "`gpg --list-secret-keys` lists the keys there are".into(),
             _ => return None,
         })

@@ -43,6 +43,7 @@ mod cleartext;
 mod error;
 mod fingerprint;
 mod generate;
+mod hasher;
 mod keyring;
 mod packets;
 mod policy;

@@ -38,6 +38,9 @@ impl RawPacket<'_> {
     }
 }
 
+/// The reason given for a packet of unknown length, which only messages have (RFC 9580, section 4.2.1.4).
+pub(crate) const PARTIAL: &str = "a packet does not say how long it is";
+
 /// Splits bytes into packets; ends after the first error.
 pub(crate) fn split(bytes: &[u8]) -> impl Iterator<Item = Result<RawPacket<'_>, &'static str>> {
     let mut rest = bytes;
@@ -61,11 +64,9 @@ pub(crate) fn split(bytes: &[u8]) -> impl Iterator<Item = Result<RawPacket<'_>, 
 
 /// Type and whole length of the first packet.
 ///
-/// Lengths that are not known in advance (old format type 3, partial lengths) are for messages only
-/// (RFC 9580, section 4.2.1.4) and therefore refused.
+/// Lengths that are not known in advance (old format type 3, partial lengths) are refused as [`PARTIAL`].
 fn frame(bytes: &[u8]) -> Result<(u8, usize), &'static str> {
     const SHORT: &str = "it ends in the middle of a packet";
-    const PARTIAL: &str = "a packet does not say how long it is";
     let at = |index: usize| bytes.get(index).map(|byte| usize::from(*byte)).ok_or(SHORT);
     let first = at(0)?;
     if first & 0x80 == 0 {
@@ -74,7 +75,7 @@ fn frame(bytes: &[u8]) -> Result<(u8, usize), &'static str> {
     let (tag, header, body) = if first & 0x40 != 0 {
         let (header, body) = match at(1)? {
             length @ 0..=191 => (2, length),
-            high @ 192..=223 => (3, (high - 192 << 8) + at(2)? + 192),
+            high @ 192..=223 => (3, ((high - 192) << 8) + at(2)? + 192),
             224..=254 => return Err(PARTIAL),
             _ => (6, at(2)? << 24 | at(3)? << 16 | at(4)? << 8 | at(5)?),
         };

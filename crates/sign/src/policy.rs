@@ -57,6 +57,19 @@ pub(crate) fn is_strong_hash(hash: HashAlgorithm) -> bool {
     matches!(hash, HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512)
 }
 
+/// The hash as people write it: `SHA-1`, `RIPEMD-160`.
+pub(crate) fn hash_name(hash: HashAlgorithm) -> String {
+    match hash {
+        HashAlgorithm::Md5 => "MD5".into(),
+        HashAlgorithm::Sha1 => "SHA-1".into(),
+        HashAlgorithm::Ripemd160 => "RIPEMD-160".into(),
+        HashAlgorithm::Sha224 => "SHA-224".into(),
+        HashAlgorithm::Sha3_256 => "SHA3-256".into(),
+        HashAlgorithm::Sha3_512 => "SHA3-512".into(),
+        other => format!("hash algorithm {}", u8::from(other)),
+    }
+}
+
 /// Whether a key of these parameters may sign: RSA from [`MIN_RSA_BITS`], Ed25519, NIST P-256, P-384, P-521.
 ///
 /// DSA and Elgamal are refused, and so is what customers' clients do not know (Ed448, secp256k1, post-quantum).

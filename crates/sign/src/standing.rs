@@ -360,7 +360,7 @@ fn newest<'a>(
             let hash = signature.hash_alg().unwrap_or_default();
             let is_strong = policy::is_strong_hash(hash);
             if !is_strong {
-                *weak_hash = Some(hash.to_string());
+                *weak_hash = Some(policy::hash_name(hash));
             }
             is_strong
         })

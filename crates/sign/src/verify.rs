@@ -14,6 +14,7 @@ use pgp::packet::{Packet, Signature, SignatureConfig, SignatureType, SignatureVe
 
 use crate::armor;
 use crate::cleartext;
+use crate::hasher::{self, Hasher};
 use crate::packets::{self, tag};
 use crate::standing::Component;
 use crate::{Certificate, Error, Fingerprint, Keyring, policy};
@@ -104,7 +105,10 @@ fn read_signatures(bytes: &[u8]) -> Result<Vec<Signature>, Error> {
 fn parse_signatures(bytes: &[u8]) -> Result<Vec<Signature>, Error> {
     let mut signatures = Vec::new();
     for packet in packets::split(bytes) {
-        let packet = packet.map_err(|reason| Error::MalformedSignature { reason })?;
+        let packet = packet.map_err(|reason| match reason {
+            packets::PARTIAL => Error::NotDetached { found: "a message".into() },
+            reason => Error::MalformedSignature { reason },
+        })?;
         let found = match packet.tag {
             tag::SIGNATURE => {
                 let Some(Packet::Signature(signature)) = packet.parse() else {
@@ -136,43 +140,6 @@ struct Candidate<'a> {
     hasher: Hasher,
 }
 
-/// A running hash. rPGP's trait for it is not exported, so it is named through the function that makes one.
-pub(crate) struct Hasher(Box<dyn FnMut(Step<'_>) -> Option<Vec<u8>>>);
-
-/// What a [`Hasher`] does next.
-pub(crate) enum Step<'a> {
-    Update(&'a [u8]),
-    Finish(&'a SignatureConfig),
-}
-
-impl Hasher {
-    /// `None` for a hash that rPGP does not compute.
-    pub(crate) fn new(config: &SignatureConfig) -> Option<Self> {
-        let mut hasher = Some(config.hash_alg.new_hasher().ok()?);
-        Some(Hasher(Box::new(move |step| match step {
-            Step::Update(bytes) => {
-                hasher.as_mut()?.update(bytes);
-                None
-            }
-            // RFC 9580, section 5.2.4: the data, then what the signature says of itself, then a trailer.
-            Step::Finish(config) => {
-                let mut hasher = hasher.take()?;
-                let length = config.hash_signature_data(&mut hasher).ok()?;
-                hasher.update(&config.trailer(length).ok()?);
-                Some(hasher.finalize().into_vec())
-            }
-        })))
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        (self.0)(Step::Update(bytes));
-    }
-
-    pub(crate) fn finish(mut self, config: &SignatureConfig) -> Option<Vec<u8>> {
-        (self.0)(Step::Finish(config))
-    }
-}
-
 fn verify(
     signatures: Vec<Signature>,
     kind: SignatureType,
@@ -189,17 +156,10 @@ fn verify(
         }
     }
     if !candidates.is_empty() {
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match data.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => {
-                    candidates.iter_mut().for_each(|candidate| candidate.hasher.update(&buffer[..length]))
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        hasher::feed(data, |bytes| {
+            candidates.iter_mut().for_each(|candidate: &mut Candidate<'_>| candidate.hasher.update(bytes));
+            Ok(())
+        })?;
     }
     let mut good = None;
     for candidate in candidates {
@@ -256,12 +216,13 @@ fn candidate<'a>(
         return Err(Error::UnknownKey { issuer: issuer.to_string() });
     }
     if !policy::is_strong_hash(config.hash_alg) {
-        return Err(Error::WeakHash { algorithm: hash_name(config) });
+        return Err(Error::WeakHash { algorithm: policy::hash_name(config.hash_alg) });
     }
     if !policy::knows_every_critical_subpacket(signature) {
         return Err(Error::UnknownCritical);
     }
-    let hasher = Hasher::new(config).ok_or_else(|| Error::WeakHash { algorithm: hash_name(config) })?;
+    let hasher = Hasher::new(config)
+        .ok_or_else(|| Error::WeakHash { algorithm: policy::hash_name(config.hash_alg) })?;
     Ok(Candidate { signature, keys, hasher })
 }
 
@@ -271,16 +232,17 @@ impl Candidate<'_> {
         let Candidate { signature, keys, hasher } = self;
         let config = signature.config().ok_or(Error::NoSignature)?;
         let digest = hasher.finish(config).ok_or(Error::UnknownCritical)?;
-        let maker = keys
+        let mut makers = keys
             .iter()
-            .find(|(certificate, component)| certificate.component_made(*component, signature, &digest));
-        let Some((certificate, component)) = maker else {
+            .filter(|(certificate, component)| certificate.component_made(*component, signature, &digest))
+            .peekable();
+        if makers.peek().is_none() {
             let (certificate, _) = keys[0];
             return Err(Error::BadSignature {
                 fingerprint: certificate.fingerprint(),
                 user_id: certificate.user_id(),
             });
-        };
+        }
         let created = u64::from(config.created().map_or(0, |time| time.as_secs()));
         if created > at + policy::CLOCK_SKEW.as_secs() {
             return Err(Error::SignatureFromTheFuture {
@@ -292,15 +254,28 @@ impl Candidate<'_> {
         if lifetime > 0 && created + lifetime <= at {
             return Err(Error::SignatureExpired { on: policy::moment(created + lifetime) });
         }
-        certificate.check_signing(*component, created, at)?;
-        let fingerprint = certificate.fingerprint();
-        Ok(Verified {
+        // Two certificates may claim the same subkey; the one that it does not consent to is passed over.
+        let mut refusal = Error::NoSignature;
+        for (certificate, component) in makers {
+            match certificate.check_signing(*component, created, at) {
+                Ok(()) => return Ok(certificate.vouch(*component, created, at)),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+}
+
+impl Certificate {
+    fn vouch(&self, component: Component<'_>, created: u64, at: u64) -> Verified {
+        let fingerprint = self.fingerprint();
+        Verified {
             fingerprint,
-            signing_key: certificate.component_fingerprint(*component).unwrap_or(fingerprint),
-            user_id: certificate.user_id(),
+            signing_key: self.component_fingerprint(component).unwrap_or(fingerprint),
+            user_id: self.user_id(),
             created: policy::moment(created),
-            expires: certificate.end(*component, at).map(policy::moment),
-        })
+            expires: self.end(component, at).map(policy::moment),
+        }
     }
 }
 
@@ -346,19 +321,6 @@ impl std::fmt::Display for Issuer {
                 ids.iter().take(1).try_for_each(|first| f.write_str(&first.to_string().to_uppercase()))
             }
         }
-    }
-}
-
-fn hash_name(config: &SignatureConfig) -> String {
-    use pgp::crypto::hash::HashAlgorithm as Hash;
-    match config.hash_alg {
-        Hash::Md5 => "MD5".into(),
-        Hash::Sha1 => "SHA-1".into(),
-        Hash::Ripemd160 => "RIPEMD-160".into(),
-        Hash::Sha224 => "SHA-224".into(),
-        Hash::Sha3_256 => "SHA3-256".into(),
-        Hash::Sha3_512 => "SHA3-512".into(),
-        other => format!("hash algorithm {}", u8::from(other)),
     }
 }
 

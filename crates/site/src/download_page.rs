@@ -5,10 +5,10 @@
 //! template engine; characters that cannot be seen or turn text around are shown as their numbers.
 
 use askama::Template;
-use packhouse_publish::{Head, Package, Sha256};
+use packhouse_publish::{Head, Package, Sha256, layout};
 
 use crate::info::{check_url, is_invisible};
-use crate::{Location, Result, SiteInfo, install_command};
+use crate::{Result, SiteInfo, install_command};
 
 const STYLE: &str = include_str!("../templates/style.css");
 
@@ -23,7 +23,7 @@ pub fn download_page(head: &Head, info: &SiteInfo) -> Result<String> {
     let mut groups: Vec<Group> = Vec::new();
     for latest in &head.latest {
         let Some(package) = head.package(&latest.path) else { continue };
-        let release = Release::new(package, &latest.channel);
+        let release = Release::new(package, &latest.channel, info)?;
         match groups.last_mut() {
             Some(group) if group.target == latest.target => group.releases.push(release),
             _ => groups.push(Group { target: visible(&latest.target), releases: vec![release] }),
@@ -35,8 +35,7 @@ pub fn download_page(head: &Head, info: &SiteInfo) -> Result<String> {
         name: visible(&head.name),
         summary: visible(&info.summary),
         homepage: info.homepage.as_deref(),
-        command: install_command(info)?,
-        is_on_the_web: matches!(info.location, Location::Url(_)),
+        command: install_command(info, layout::STABLE)?,
         site: info.location.checked()?,
         groups,
         keys: info.keys.iter().map(Key::new).collect(),
@@ -57,7 +56,6 @@ struct Page<'a> {
     summary: String,
     homepage: Option<&'a str>,
     command: String,
-    is_on_the_web: bool,
     site: &'a str,
     groups: Vec<Group>,
     keys: Vec<Key>,
@@ -74,6 +72,7 @@ struct Group {
 }
 
 struct Release {
+    command: String,
     channel: String,
     arch: String,
     version: String,
@@ -86,8 +85,9 @@ struct Release {
 }
 
 impl Release {
-    fn new(package: &Package, channel: &str) -> Release {
-        Release {
+    fn new(package: &Package, channel: &str, info: &SiteInfo) -> Result<Release> {
+        Ok(Release {
+            command: install_command(info, channel)?,
             channel: visible(channel),
             arch: visible(&package.arch),
             version: visible(&package.version),
@@ -97,7 +97,7 @@ impl Release {
             sha256: package.sha256.to_string(),
             built: date(package.built),
             revision: visible(&package.revision),
-        }
+        })
     }
 }
 
@@ -112,11 +112,7 @@ impl Key {
         // In groups of four digits, as people compare them.
         let digits: Vec<char> = visible(&key.fingerprint).chars().collect();
         let groups: Vec<String> = digits.chunks(4).map(|group| group.iter().collect()).collect();
-        Key {
-            fingerprint: groups.join(" "),
-            user_id: visible(&key.user_id),
-            expires: key.expires.as_deref().map(visible),
-        }
+        Key { fingerprint: groups.join(" "), user_id: visible(&key.user_id), expires: key.expires.map(date) }
     }
 }
 

@@ -35,8 +35,8 @@ pub struct KeyInfo {
     pub fingerprint: String,
     /// Whose key it says it is.
     pub user_id: String,
-    /// Until when it is valid, in words for people: `2028-05-01`, or nothing.
-    pub expires: Option<String>,
+    /// Until when it is valid, in Unix seconds; `None` for a key without an end.
+    pub expires: Option<i64>,
 }
 
 impl Location {

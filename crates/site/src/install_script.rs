@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use packhouse_publish::Head;
+use packhouse_publish::{Head, layout};
 
 use crate::{Error, Location, Result, SiteInfo};
 
@@ -48,6 +48,16 @@ pub fn install_script(head: &Head, info: &SiteInfo) -> Result<String> {
     values.assign("name", &head.name, is_word)?;
     values.assign("site", info.location.checked()?, |_| true)?;
     values.assign("keyring_sha256", &info.keyring_sha256.to_string(), |digit| digit.is_ascii_hexdigit())?;
+    let mut expiries = BTreeSet::new();
+    for key in &info.keys {
+        if key.fingerprint.is_empty() || !key.fingerprint.chars().all(|digit| digit.is_ascii_hexdigit()) {
+            let (value, reason) = (key.fingerprint.clone(), "it is not hexadecimal digits");
+            return Err(Error::Value { field: "key fingerprint", value, reason });
+        }
+        expiries.extend(key.expires.map(|end| format!("{} {end}", key.fingerprint.to_ascii_uppercase())));
+    }
+    values.comment("until when keys are valid");
+    values.assign_lines("expiries", &expiries)?;
     values.comment("what an os-release ID and version mean here, and what there is");
     values.assign_lines("targets", &targets)?;
     values.assign_lines("offers", &offers)?;
@@ -56,18 +66,24 @@ pub fn install_script(head: &Head, info: &SiteInfo) -> Result<String> {
     Ok(format!("{before}{}{after}", values.0))
 }
 
-/// What customers type to install: one line for a POSIX shell.
+/// What customers type to install from a channel: one line for a POSIX shell.
 ///
 /// # Errors
-/// As [`install_script`].
-pub fn install_command(info: &SiteInfo) -> Result<String> {
+/// As [`install_script`], or when the channel is not a word.
+pub fn install_command(info: &SiteInfo, channel: &str) -> Result<String> {
     let site = info.location.checked()?;
+    if channel.is_empty() || !channel.chars().all(is_word) {
+        let reason = "it has a character that does not belong there";
+        return Err(Error::Value { field: "channel", value: channel.to_owned(), reason });
+    }
     let script = format!("{site}/install.sh");
     let is_plain = |character: char| is_word(character) || "/~@:".contains(character);
     let script = if script.chars().all(is_plain) { script } else { quote(&script) };
-    Ok(match info.location {
-        Location::Url(_) => format!("curl -fsSL {script} | sh"),
-        Location::Directory(_) => format!("sh {script}"),
+    Ok(match (&info.location, channel) {
+        (Location::Url(_), layout::STABLE) => format!("curl -fsSL {script} | sh"),
+        (Location::Url(_), _) => format!("curl -fsSL {script} | sh -s -- --channel {channel}"),
+        (Location::Directory(_), layout::STABLE) => format!("sh {script}"),
+        (Location::Directory(_), _) => format!("sh {script} --channel {channel}"),
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Text in, text out: [`install_script`] and [`download_page`] turn the site's [`Head`] and a [`SiteInfo`] into
 //! the contents of `install.sh` and `index.html`. Both are read by strangers and one is run as root, so every
-//! value is either refused or can only ever be text there: names and URLs have few characters (`Quoted`), the
+//! value is either refused or can only ever be text there: names and URLs have few characters, the
 //! rest is escaped.
 //!
 //! The crate reads no file, no clock and no key; pointers and the head itself are `packhouse-publish`'s.

@@ -213,6 +213,20 @@ verify() {
     signer=$(sqv --keyring "$work/keyring.gpg" "$2" "$1" 2>"$work/log") ||
       fail "the signature of $package_name is not valid: $(tail -n 1 "$work/log")" "do not install it"
     [ -n "$signer" ] || fail "the signature of $package_name cannot be verified"
+    # sqv accepts what an expired key signed while it was valid, and the time in a signature is its maker's word.
+    # It prints a line for each good signature.
+    for fingerprint in $signer; do
+      expiry=
+      case $expiries in
+        *"$newline$fingerprint "*)
+          expiry=${expiries#*"$newline$fingerprint "}
+          expiry=${expiry%%"$newline"*}
+          ;;
+      esac
+      if [ -n "$expiry" ] && [ "$(date +%s)" -ge "$expiry" ]; then
+        fail "the key that signed $package_name is expired" "tell whoever runs $site"
+      fi
+    done
   elif has gpg; then
     mkdir -m 700 "$work/gnupg"
     gpg --no-options --homedir "$work/gnupg" --batch --no-tty --no-default-keyring \

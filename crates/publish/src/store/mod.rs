@@ -64,6 +64,8 @@ impl Store {
     /// names another machine or no absolute path.
     pub fn open(to: &str, base: &Path) -> Result<Store> {
         let root = match to.split_once("://") {
+            // Joined to `base`, nothing would be all of it.
+            None if to.is_empty() => return Err(Error::FileUrl { url: String::new() }),
             None => base.join(to),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => file_url(to, rest)?,
             Some((scheme, _)) => return Err(Error::Scheme { scheme: scheme.escape_debug().to_string() }),
@@ -237,7 +239,8 @@ mod tests {
         let error = open("s3://key:secret@bucket/x").unwrap_err();
         assert_eq!(error.to_string(), "`s3://` sites cannot be published to yet");
         assert!(error.help().unwrap().contains("file:///"));
-        for bad in ["file://other-host/srv", "file://relative", "file:///%zz", "file:///a%00b", "file:///%4"]
+        for bad in
+            ["", "file://other-host/srv", "file://relative", "file:///%zz", "file:///a%00b", "file:///%4"]
         {
             assert!(matches!(open(bad), Err(Error::FileUrl { .. })), "{bad}");
         }

@@ -142,7 +142,6 @@ async fn kill_everywhere(name: &str, prepare: impl Fn(&Fixture, &Path)) {
         }
     }
     let total: u32 = points.values().sum();
-    println!("{name}: {total} points, {points:?}");
     assert!(total >= 60, "strace does not see the publisher's calls: {points:?}");
     for call in ["write", "fsync", "flock"] {
         assert!(points.contains_key(call), "{points:?}");

@@ -2,9 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use packhouse_publish::{Error, Head};
+use packhouse_publish::{Error, Head, Publication, publish};
 
-use crate::site::{Site, publish_to, publisher};
+use crate::site::{Site, derived, publish_to, publisher};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_tasks_that_publish_different_targets_lose_nothing() {
@@ -86,4 +86,41 @@ async fn sixteen_that_publish_the_same_all_succeed_and_change_the_site_once() {
     while let Some(result) = tasks.join_next().await {
         assert_eq!(result.unwrap().unwrap().head.generation, 1);
     }
+}
+
+#[tokio::test]
+async fn a_publisher_that_slept_after_its_commit_moves_nothing_back() {
+    let site = Site::new();
+    let slow = site.upload("ubuntu 22.04", "hello_1.deb", "1");
+    let mut fast = site.upload("ubuntu 22.04", "hello_2.deb", "2");
+    fast.package.built += 1;
+    // Three others publish while the slow one holds what it has read and is about to write.
+    let calls = std::cell::Cell::new(0);
+    let render = |head: &Head, current: &packhouse_publish::Current| {
+        calls.set(calls.get() + 1);
+        if calls.get() == 1 {
+            let (store, fast) = (site.store.clone(), fast.clone());
+            let others = [site.upload("debian 12", "a.deb", "a"), fast, site.upload("rocky 9", "b.rpm", "b")];
+            let overtake = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                for other in others {
+                    runtime.block_on(publish_to(&store, vec![other])).unwrap();
+                }
+            };
+            std::thread::spawn(overtake).join().unwrap();
+        }
+        // What the slow one renders at first is of the old head.
+        derived(head, current)
+    };
+    let publication = Publication {
+        name: "hello",
+        uploads: vec![slow],
+        now: 1_700_000_100,
+        check_signature: &|_, _| Ok(String::new()),
+    };
+    let published = publish(&site.store, &publication, render, &|_| {}).await.unwrap();
+    assert_eq!(published.head.generation, 4);
+    assert_eq!(calls.get(), 2);
+    assert_eq!(site.text("releases.asc"), "generation 4\n");
+    assert_eq!(site.text("ubuntu/ubuntu-22.04.x86_64.latest.txt"), "hello_2.deb\n");
 }

@@ -68,6 +68,8 @@ impl Keyring {
         if bytes.len() > policy::MAX_KEYRING_BYTES {
             return Err(KeyringDefect::TooLarge);
         }
+        // Windows editors put a byte order mark before a text.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut reader = Reader::default();
         if bytes.trim_ascii().is_empty() {
             return Err(KeyringDefect::Empty);
@@ -138,7 +140,7 @@ fn malformed(reason: &'static str) -> KeyringDefect {
 /// The packets of every armored block. Text around the blocks is what people write into key files.
 fn dearmor(bytes: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, KeyringDefect> {
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("it is neither OpenPGP nor text"))?;
-    if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+    if text.trim_start().starts_with('<') {
         return Err(KeyringDefect::WebPage);
     }
     let armored = armor::read(text).map_err(malformed)?;

@@ -10,15 +10,20 @@ use std::time::SystemTime;
 
 use pgp::composed::{Deserializable as _, SignedSecretKey};
 use pgp::packet::{
-    Packet, SecretKey, SecretSubkey, Signature, SignatureConfig, SignatureType, Subpacket, SubpacketData,
+    Packet, PacketHeader, SecretKey, SecretSubkey, Signature, SignatureConfig, SignatureType, Subpacket,
+    SubpacketData,
 };
-use pgp::types::{KeyDetails as _, Password, S2kParams, SecretParams, SigningKey, StringToKey, Timestamp};
+use pgp::ser::Serialize as _;
+use pgp::types::{
+    KeyDetails as _, PacketHeaderVersion, PacketLength, Password, S2kParams, SecretParams, SignatureBytes,
+    SigningKey, StringToKey, Tag, Timestamp,
+};
 use zeroize::Zeroizing;
 
 use super::Make;
 use crate::error::KeyDefect;
+use crate::hasher::{self, Hasher};
 use crate::packets::{self, tag};
-use crate::verify::Hasher;
 use crate::{Certificate, Error, Fingerprint, Secret, armor, policy};
 
 /// An unlocked key. rPGP wipes it when it is dropped.
@@ -174,16 +179,26 @@ impl Make for BuiltIn {
         config.unhashed_subpackets = vec![subpacket(SubpacketData::IssuerKeyId(key.legacy_key_id()))?];
 
         let mut hasher = Hasher::new(&config).ok_or_else(wrong)?;
-        super::feed(data, |bytes| {
+        hasher::feed(data, |bytes| {
             hasher.update(bytes);
             Ok(())
         })?;
         let digest = hasher.finish(&config).ok_or_else(wrong)?;
         let bytes = key.sign(&Password::empty(), policy::SIGNING_HASH, &digest).map_err(|_| wrong())?;
-        let signature = Signature::from_config(config, [digest[0], digest[1]], bytes).map_err(|_| wrong())?;
+        let signature = with_old_header(config, [digest[0], digest[1]], bytes).ok_or_else(wrong)?;
 
         let component = self.certificate.find_component(&self.signing_key).ok_or_else(wrong)?;
         let is_good = self.certificate.component_made(component, &signature, &digest);
         if is_good { Ok(signature) } else { Err(wrong()) }
     }
+}
+
+/// The packet with a header of the old format (RFC 9580, section 4.2.2), which is what gpg writes: so both kinds
+/// of signer make the same bytes, and old readers see what they have always seen.
+fn with_old_header(config: SignatureConfig, start: [u8; 2], bytes: SignatureBytes) -> Option<Signature> {
+    let length = Signature::from_config(config.clone(), start, bytes.clone()).ok()?.write_len();
+    let length = PacketLength::Fixed(u32::try_from(length).ok()?);
+    let header = PacketHeader::from_parts(PacketHeaderVersion::Old, Tag::Signature, length).ok()?;
+    let SignatureConfig { typ, pub_alg, hash_alg, unhashed_subpackets, hashed_subpackets, .. } = config;
+    Some(Signature::v4(header, typ, pub_alg, hash_alg, start, bytes, hashed_subpackets, unhashed_subpackets))
 }

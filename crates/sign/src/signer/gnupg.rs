@@ -22,7 +22,7 @@ use pgp::packet::{Packet, Signature, SignatureType};
 
 use super::Make;
 use crate::error::KeyDefect;
-use crate::verify::Hasher;
+use crate::hasher::{self, Hasher};
 use crate::{Certificate, Error, Fingerprint, Keyring, Secret, armor, packets, policy, printable};
 
 /// A key that GnuPG holds.
@@ -215,7 +215,7 @@ impl Make for GnuPg {
                 input.write_all(passphrase.expose())?;
                 input.write_all(b"\n")?;
             }
-            super::feed(data, |bytes| {
+            hasher::feed(data, |bytes| {
                 hasher.update(bytes);
                 Ok(input.write_all(bytes)?)
             })

@@ -160,16 +160,3 @@ fn to_armor(signature: Signature) -> String {
     let text = armor::write(&DetachedSignature::new(signature), pgp::armor::BlockType::Signature);
     String::from_utf8(text.to_vec()).expect("armor is ASCII")
 }
-
-/// Hands everything that `data` yields to `take`, piece by piece.
-fn feed(data: &mut dyn Read, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match data.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(length) => take(&buffer[..length])?,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}

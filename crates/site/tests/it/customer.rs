@@ -47,7 +47,7 @@ pub fn info(location: Location, keyring: &[u8]) -> SiteInfo {
         keys: vec![KeyInfo {
             fingerprint: FINGERPRINT.into(),
             user_id: "Release <release@example.org>".into(),
-            expires: Some("2028-05-01".into()),
+            expires: Some(1_840_752_000),
         }],
         keyring_sha256: Sha256::of(keyring),
     }
@@ -89,6 +89,20 @@ impl Key {
         self.run(&["--export"])
     }
 
+    /// What the site's maker knows of the key.
+    fn info(&self) -> KeyInfo {
+        let listing = String::from_utf8(self.run(&["--with-colons", "--list-keys"])).unwrap();
+        let field = |record: &str, index: usize| {
+            let line = listing.lines().find(|line| line.starts_with(record)).unwrap();
+            line.split(':').nth(index).unwrap().to_owned()
+        };
+        KeyInfo {
+            fingerprint: field("fpr:", 9),
+            user_id: field("uid:", 9),
+            expires: field("pub:", 6).parse().ok(),
+        }
+    }
+
     pub fn sign(&self, file: &Path, options: &[&str]) {
         let signature = format!("{}.asc", file.display());
         let arguments =
@@ -118,10 +132,11 @@ impl Drop for Key {
 }
 
 /// What a run of the install script needs from a machine besides a verifier and a package manager.
-const TOOLS: [&str; 15] = [
+const TOOLS: [&str; 16] = [
     "cat",
     "chmod",
     "cp",
+    "date",
     "env",
     "id",
     "mkdir",
@@ -142,6 +157,7 @@ pub struct Customer {
     directory: tempfile::TempDir,
     pub keyring: Vec<u8>,
     pub location: Location,
+    keys: Vec<KeyInfo>,
     pub package: PathBuf,
     target: (String, String),
 }
@@ -163,11 +179,12 @@ impl Customer {
         let customer = Customer {
             location: Location::Directory(site.to_str().unwrap().to_owned()),
             directory,
+            keys: vec![key.info()],
             keyring,
             package,
             target: (format!("{distribution}-{version}"), target.to_owned()),
         };
-        customer.point(&format!("{file_name}\n"));
+        customer.point(format!("{file_name}\n"));
         customer.set_os_release(os_release);
         for tool in TOOLS {
             let Some([found]) = find([tool]) else { continue };
@@ -227,7 +244,8 @@ impl Customer {
 
     pub fn script(&self) -> String {
         let offers = [(self.target.1.as_str(), "x86_64", "stable", "hello_0.deb")];
-        let script = install_script(&head(&offers), &info(self.location.clone(), &self.keyring)).unwrap();
+        let info = SiteInfo { keys: self.keys.clone(), ..info(self.location.clone(), &self.keyring) };
+        let script = install_script(&head(&offers), &info).unwrap();
         // The one thing that a test cannot put elsewhere by a variable.
         assert!(script.contains("=/etc/os-release"));
         let ours = self.path("os-release");

@@ -42,7 +42,6 @@ fn hostile_text_is_only_text() {
         let mut info = info(site(), b"");
         info.summary = text.clone();
         info.keys[0].user_id = text.clone();
-        info.keys[0].expires = Some(text.clone());
         info.keys[0].fingerprint = text.clone();
         let page = download_page(&head, &info).unwrap();
         assert_eq!(tags(&page), tags(&plain), "{text:?}");

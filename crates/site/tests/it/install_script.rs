@@ -43,12 +43,15 @@ fn shells_and_shellcheck_have_nothing_to_say() {
 
 #[test]
 fn the_command_to_install_is_one_line_for_a_shell() {
-    let command = |location| install_command(&info(location, b"")).unwrap();
+    let command = |location| install_command(&info(location, b""), "stable").unwrap();
     assert_eq!(
         command(url("https://dist.example.org/x/")),
         "curl -fsSL https://dist.example.org/x/install.sh | sh"
     );
     assert_eq!(command(Location::Directory("/srv/site".into())), "sh /srv/site/install.sh");
+    let preview = install_command(&info(url("https://x"), b""), "preview").unwrap();
+    assert_eq!(preview, "curl -fsSL https://x/install.sh | sh -s -- --channel preview");
+    assert!(install_command(&info(url("https://x"), b""), "a;b").is_err());
     assert_eq!(command(Location::Directory("/srv/it's".into())), r"sh '/srv/it'\''s/install.sh'");
 }
 
@@ -186,5 +189,16 @@ fn only_https_is_offered_to_the_world() {
     ] {
         let error = install_script(&head(&TARGETS[..1]), &info(url(bad), b"")).unwrap_err();
         assert!(error.help().unwrap().contains("public-url"), "{error}");
+    }
+}
+
+#[test]
+fn a_fingerprint_that_is_not_one_is_refused() {
+    for text_of in hostile() {
+        let mut info = info(url("https://x"), b"");
+        info.keys[0].fingerprint = text_of.clone();
+        if !text_of.chars().all(|digit| digit.is_ascii_hexdigit()) || text_of.is_empty() {
+            assert!(install_script(&head(&TARGETS[..1]), &info).is_err(), "{text_of:?}");
+        }
     }
 }

@@ -72,6 +72,13 @@ fn a_package_signed_by_an_expired_key() {
     let Some(key) = Key::with(&["--faked-system-time", "20200101T000000!"], "1y") else { return };
     let customer = Customer::debian(&key);
     customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is expired");
+    customer.remove_program("gpgv");
+    for verifier in ["sqv", "gpg"] {
+        if customer.add_program(verifier) {
+            customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is expired");
+            customer.remove_program(verifier);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,13 @@
+//! What Packhouse's signatures are worth: to real clients, against attackers, and in careless hands.
+
+#![expect(clippy::unwrap_used, reason = "also in the functions that tests share")]
+
+mod clients;
+mod forgery;
+mod gnupg;
+mod key_sources;
+mod keyrings;
+mod made_by_gnupg;
+mod policy;
+mod secrets;
+mod tampering;
