@@ -141,10 +141,11 @@ pub(super) async fn manifest(
         &|event| forward(event, on_event),
     )
     .await?;
+    let channel = channels.first().map_or(layout::STABLE, String::as_str);
     let names: BTreeSet<&str> = manifest.packages.iter().map(|built| built.file.as_str()).collect();
     Ok(PublishReport {
         to: site.to.clone(),
-        install: packhouse_site::install_command(&renderer.info())?,
+        install: packhouse_site::install_command(&renderer.info(), channel)?,
         packages: manifest.packages.clone(),
         channels,
         pointers: published
@@ -256,7 +257,7 @@ impl Renderer<'_> {
                 .map(|key| KeyInfo {
                     fingerprint: key.fingerprint().to_string(),
                     user_id: key.user_id(),
-                    expires: key.expires().map(super::day),
+                    expires: key.expires().map(unix),
                 })
                 .collect(),
             keyring_sha256: Sha256::of(&self.keys.keyring.to_binary()),
@@ -268,7 +269,7 @@ impl Renderer<'_> {
     fn list(&self, head: &Head, current: &Current) -> Result<String> {
         if let Some(text) = current.bytes(layout::RELEASES).and_then(|bytes| std::str::from_utf8(bytes).ok())
             && let Ok((list, _)) = SignedList::verify(text, &self.keys.keyring, at(self.now))
-            && list.head() == *head
+            && *list.head() == *head
             && list.expires - self.now > LIST_LIFE / 2
         {
             return Ok(text.to_owned());
@@ -278,6 +279,11 @@ impl Renderer<'_> {
         let signed = self.keys.signer.cleartext(&text, at(self.now))?;
         Ok(signed)
     }
+}
+
+fn unix(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn at(seconds: i64) -> SystemTime {

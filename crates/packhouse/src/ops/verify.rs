@@ -125,7 +125,7 @@ async fn check_list(
 ) -> Result<(Verified, i64)> {
     let text = read_text(store, layout::RELEASES).await?;
     let (list, verified) = super::publish::SignedList::verify(&text, keyring, now)?;
-    if list.head() != *head {
+    if *list.head() != *head {
         bail!("`{}` does not say the same as `{}`", layout::RELEASES, layout::HEAD);
     }
     Ok((verified, list.expires))
