@@ -1,0 +1,175 @@
+//! One gzip member (RFC 1952), compressed by several threads.
+//!
+//! The input is cut into chunks of [`CHUNK`] bytes. Each is compressed by itself, with the last 32 KiB before
+//! it (deflate's window) as dictionary, so that hardly any match is lost, and ends on a byte boundary by an
+//! empty stored block (RFC 1951, 3.2.4); the last one ends the stream. Chunk borders, and so all bytes, do
+//! not depend on who compresses which chunk.
+//!
+//! A fresh compressor is made for every chunk: zlib-rs's `reset` keeps match-finder state, and with it the
+//! output changed from run to run.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+
+/// Small enough that a package of a megabyte keeps four threads busy, large enough that the five bytes at a
+/// chunk's end and the cost of a fresh compressor do not show.
+const CHUNK: usize = 256 << 10;
+
+/// Deflate's window.
+const WINDOW: usize = 32 << 10;
+
+/// A thread takes 2.6 MB at most: chunks that wait, come and go, and the compressor.
+const MAX_THREADS: usize = 24;
+
+/// Identification, deflate, no flags, no time, `XFL` 0, unknown operating system: nothing about the machine
+/// (RFC 1952, 2.3; the same as `gzip -n` but for the last byte).
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// Compresses into one gzip member.
+pub struct Encoder<W: Write> {
+    out: W,
+    chunk: Vec<u8>,
+    dictionary: Arc<[u8]>,
+    crc: Crc,
+    length: u64,
+    jobs: Option<Sender<Job>>,
+    results: VecDeque<Receiver<io::Result<Compressed>>>,
+    limit: usize,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Job {
+    chunk: Vec<u8>,
+    dictionary: Arc<[u8]>,
+    is_last: bool,
+    result: SyncSender<io::Result<Compressed>>,
+}
+
+struct Compressed {
+    bytes: Vec<u8>,
+    crc: Crc,
+}
+
+impl<W: Write> Encoder<W> {
+    /// Writes the header to `out` and starts the threads.
+    pub fn new(level: u8, threads: NonZeroUsize, mut out: W) -> io::Result<Encoder<W>> {
+        out.write_all(&HEADER)?;
+        let (jobs, queue) = channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        let count = threads.get().min(MAX_THREADS);
+        let threads = (0..count)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                thread::Builder::new().name("gzip".into()).spawn(move || work(level, &queue))
+            })
+            .collect::<io::Result<_>>()?;
+        Ok(Encoder {
+            out,
+            chunk: Vec::with_capacity(CHUNK),
+            dictionary: Arc::default(),
+            crc: Crc::new(),
+            length: 0,
+            jobs: Some(jobs),
+            results: VecDeque::new(),
+            limit: 2 * count,
+            threads,
+        })
+    }
+
+    /// Compresses the last chunk, writes the trailer and returns `out`.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.send(true)?;
+        while !self.results.is_empty() {
+            self.receive()?;
+        }
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            thread.join().map_err(|_| io::Error::other("a compressing thread panicked"))?;
+        }
+        self.out.write_all(&self.crc.sum().to_le_bytes())?;
+        // The length modulo 2^32 (RFC 1952, 2.3.1).
+        self.out.write_all(&(self.length as u32).to_le_bytes())?;
+        Ok(self.out)
+    }
+
+    fn send(&mut self, is_last: bool) -> io::Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
+        self.length += chunk.len() as u64;
+        let next: Arc<[u8]> = Arc::from(&chunk[chunk.len().saturating_sub(WINDOW)..]);
+        let dictionary = std::mem::replace(&mut self.dictionary, next);
+        let (result, receiver) = sync_channel(1);
+        let jobs = self.jobs.as_ref().expect("the queue is open until the end");
+        jobs.send(Job { chunk, dictionary, is_last, result })
+            .map_err(|_| io::Error::other("the compressing threads are gone"))?;
+        self.results.push_back(receiver);
+        while self.results.len() >= self.limit {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> io::Result<()> {
+        let Some(result) = self.results.pop_front() else { return Ok(()) };
+        let compressed = result.recv().map_err(|_| io::Error::other("a compressing thread panicked"))??;
+        self.crc.combine(&compressed.crc);
+        self.out.write_all(&compressed.bytes)
+    }
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A full chunk waits for the next byte: the last chunk must be known as such, and must not be empty
+        // unless everything is.
+        if self.chunk.len() == CHUNK {
+            self.send(false)?;
+        }
+        let taken = bytes.len().min(CHUNK - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn work(level: u8, queue: &Mutex<Receiver<Job>>) {
+    loop {
+        let Ok(queue) = queue.lock() else { return };
+        let Ok(job) = queue.recv() else { return };
+        drop(queue);
+        let compressed = compress(level, &job);
+        // Nobody waits for it when the encoder was dropped after an error.
+        let _ = job.result.send(compressed);
+    }
+}
+
+fn compress(level: u8, job: &Job) -> io::Result<Compressed> {
+    let mut crc = Crc::new();
+    crc.update(&job.chunk);
+    let mut compress = Compress::new(Compression::new(u32::from(level)), false);
+    if !job.dictionary.is_empty() {
+        compress.set_dictionary(&job.dictionary)?;
+    }
+    let flush = if job.is_last { FlushCompress::Finish } else { FlushCompress::Sync };
+    let mut bytes = Vec::with_capacity(job.chunk.len() / 2 + 64);
+    loop {
+        let consumed = compress.total_in() as usize;
+        let status = compress.compress_vec(&job.chunk[consumed..], &mut bytes, flush)?;
+        let is_done = match flush {
+            FlushCompress::Finish => status == Status::StreamEnd,
+            // zlib's manual on deflate(): a flush is complete when output space is left over.
+            _ => compress.total_in() as usize == job.chunk.len() && bytes.len() < bytes.capacity(),
+        };
+        if is_done {
+            return Ok(Compressed { bytes, crc });
+        }
+        bytes.reserve(64 << 10);
+    }
+}
