@@ -1,3 +1,5 @@
-//! The containers inside package files: ar, cpio, and compressed streams.
+//! The containers inside package files: ar, tar, cpio, and compressed streams.
 
+pub mod ar;
 pub mod compress;
+pub(crate) mod tar;
