@@ -98,8 +98,8 @@ pub(super) fn control(metadata: &Metadata, options: &Options, installed_size: u6
     }
     let mut text = String::new();
     for (name, value) in fields {
-        if !value.is_empty() {
-            text.push_str(&format!("{name}: {value}\n"));
+        if !value.trim().is_empty() {
+            text.push_str(&format!("{name}: {}\n", value.trim()));
         }
     }
     Ok(text)

@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 
 use super::{Options, control};
 use crate::archive::compress::{Compression, Encoder};
-use crate::{Entry, FileTree, Mark, Metadata, Package, PackagePath, Resources, Result};
+use crate::{Entry, Error, FileTree, Mark, Metadata, Package, PackagePath, Resources, Result};
 
 /// The documents that `package` lacks.
 pub(super) fn missing(package: &Package) -> Result<FileTree> {
@@ -66,6 +66,11 @@ fn changelog(package: &Package, options: &Options) -> Result<String> {
     let Metadata { name, version, maintainer, .. } = &package.metadata;
     let (name, version) = (control::package_name(name), control::version(version)?);
     let distribution = options.distribution.as_deref().unwrap_or("unstable");
+    if distribution.is_empty() || !distribution.chars().all(|c| c.is_ascii_graphic() && c != ';') {
+        let reason = "a distribution's name is one word";
+        let value = distribution.into();
+        return Err(Error::Option { format: "deb", option: "the distribution", value, reason });
+    }
     let date = package.timestamp.to_rfc2822();
     Ok(format!(
         "{name} ({version}) {distribution}; urgency=medium\n\n  * Release {version}.\n\n -- {}  {date}\n",

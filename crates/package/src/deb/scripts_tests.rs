@@ -195,3 +195,21 @@ fn an_upgrade_neither_stops_nor_disables_and_restarts_what_is_enabled() {
         assert_eq!(run("postinst", &nothing, true, true), [""; 0], "{nothing:?}");
     }
 }
+
+#[test]
+fn debconf_is_loaded_before_anything_happens() {
+    // confmodule starts the script anew; what ran before it would run twice.
+    let options = Options {
+        templates: Some("Template: x/y".into()),
+        after_purge: Some(Script::shell("true\n")),
+        ..Options::default()
+    };
+    let texts = generate("x", &scripts(&Moment::ALL), &options).unwrap();
+    for (name, condition) in [("postinst", "if [ -e "), ("postrm", "if [ \"$1\" = purge ] && [ -e ")] {
+        let head: Vec<&str> = texts[name].lines().skip(2).take(3).collect();
+        assert_eq!(head[0], "set -e", "{name}");
+        assert_eq!(head[1], format!("{condition}{CONFMODULE} ]; then"), "{name}");
+    }
+    assert!(texts["postrm"].contains("db_purge"));
+    assert!(!texts["preinst"].contains("confmodule"));
+}

@@ -1,4 +1,5 @@
 //! What the tests of debs share: a package with everything in it, and writing it.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be made is a failed test")]
 
 use std::io::Cursor;
 use std::num::NonZeroUsize;
@@ -34,7 +35,7 @@ pub fn package(version: &str, files: &[(&str, Entry)]) -> Package {
             description: "It runs monitors.\n\n  * as often as asked\n".into(),
             homepage: Some("https://example.org".into()),
             vendor: Some("Example, Inc.".into()),
-            maintainer: "Example, Inc. <support@example.org>".into(),
+            maintainer: "Example, Inc. <support@metrist.io>".into(),
             license: Some("Apache-2.0".into()),
             category: Some("net".into()),
             relations: Relations::default(),
@@ -72,4 +73,12 @@ pub fn write(package: &Package, directory: &Path) -> PathBuf {
     let path = directory.join(name);
     fs_err::write(&path, bytes(package, 2).unwrap()).unwrap();
     path
+}
+
+/// `examples/write.rs`, which `cargo test` builds beside the tests.
+pub fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let example = test.parent().and_then(Path::parent).unwrap().join("examples/write");
+    assert!(example.exists(), "build it: cargo build -p packhouse-package --example write");
+    example
 }

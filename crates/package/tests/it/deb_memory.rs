@@ -3,15 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().and_then(Path::parent).unwrap().join("examples/write")
-}
+use crate::deb_fixture::example;
 
-/// Packages a tree in a process of its own and returns its peak of resident memory in KiB.
-///
-/// `sh` waits for it and then prints its own children's peak, which `/proc` no longer has: hence GNU time's
-/// way, `wait4`, through bash's `times`-like helper in Python, which every machine with dpkg tools has.
+/// Packages a tree in a process of its own and returns its peak of resident memory in KiB, as getrusage(2)
+/// counts it; Python asks, because Rust's standard library does not.
 fn peak(tree: &Path, out: &Path, compression: &str) -> u64 {
     let measure = "import resource, subprocess, sys\n\
                    subprocess.run(sys.argv[1:], check=True)\n\

@@ -1,20 +1,12 @@
 //! The same package is the same file, whoever writes it, where and when.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use packhouse_package::Entry;
 use packhouse_package::archive::compress::Compression;
 
-use crate::deb_fixture::{bytes, files, package};
-
-/// `examples/write.rs`, which cargo builds beside the tests.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let example = test.parent().and_then(Path::parent).unwrap().join("examples/write");
-    assert!(example.exists(), "build it: cargo build -p packhouse-package --example write");
-    example
-}
+use crate::deb_fixture::{bytes, example, files, package};
 
 /// Makes the same tree, in this order, with this time.
 fn make_tree(directory: &Path, names: &[&str], time: &str) {
