@@ -3,5 +3,6 @@
 mod compressed_streams;
 mod rpm_dump;
 mod rpm_fixture;
+mod rpm_format;
 mod rpm_lifecycle;
 mod rpm_reference;
