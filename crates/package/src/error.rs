@@ -108,6 +108,18 @@ pub enum Error {
         /// The most it can say.
         limit: u64,
     },
+    /// More of something than the format can count.
+    #[error("{count} {what} are more than {format} can count ({limit})")]
+    TooMany {
+        /// What there is too much of, in the plural.
+        what: &'static str,
+        /// How many there are.
+        count: u64,
+        /// The format's name.
+        format: &'static str,
+        /// The most it can count.
+        limit: u64,
+    },
     /// An option whose value the format does not know or cannot honour.
     #[error("{format} cannot take {option} `{value}`: {reason}")]
     Option {

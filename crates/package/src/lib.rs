@@ -17,11 +17,11 @@
 
 pub mod arch;
 pub mod archive;
+mod content;
 pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the first writer uses it"))]
 mod glue;
 pub mod metadata;
 pub mod path;

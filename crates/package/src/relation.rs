@@ -76,7 +76,7 @@ impl Relation {
 }
 
 impl Operator {
-    fn parse(word: &str) -> Option<Operator> {
+    pub(crate) fn parse(word: &str) -> Option<Operator> {
         Some(match word {
             "<" | "<<" => Operator::Less,
             "<=" => Operator::LessOrEqual,

@@ -2,4 +2,5 @@
 
 pub mod ar;
 pub mod compress;
+pub mod cpio;
 pub(crate) mod tar;

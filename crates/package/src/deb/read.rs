@@ -1,16 +1,12 @@
 //! Reads the files of a package once, in order, hashing them, in a thread of its own.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use fs_err as fs;
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use md5::{Digest as _, Md5};
-use rustix::fs::OFlags;
 
-use crate::{Content, Error, Result};
+use crate::{Content, Result, content};
 
 /// How much is handed over at a time, and how many pieces may wait: 2 MiB.
 const PIECE: usize = 256 << 10;
@@ -55,51 +51,18 @@ pub(super) fn with_reader<T>(
     })
 }
 
-/// Sends the pieces of a file and its end. When nobody listens, the rest is left unread.
+/// Sends the pieces of a file and its end. When nobody listens, writing has failed and says why.
 fn read(content: &Content, size: u64, sender: &SyncSender<Result<Piece>>) -> Result<()> {
     let mut hash = Md5::new();
-    let mut send = |bytes: Vec<u8>| {
-        hash.update(&bytes);
-        sender.send(Ok(Piece::Bytes(bytes))).is_ok()
-    };
-    match content {
-        Content::Bytes(bytes) => {
-            if !bytes.chunks(PIECE).all(|piece| send(piece.to_vec())) {
-                return Ok(());
-            }
+    content::read(content, size, |bytes| {
+        hash.update(bytes);
+        for piece in bytes.chunks(PIECE) {
+            sender
+                .send(Ok(Piece::Bytes(piece.to_vec())))
+                .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         }
-        Content::Path(path) => {
-            let mut file = open(path)?;
-            let mut left = size;
-            while left > 0 {
-                let length = left.min(PIECE as u64);
-                let mut bytes = Vec::with_capacity(length as usize);
-                let read = (&mut file).take(length).read_to_end(&mut bytes)? as u64;
-                left -= read;
-                if read < length {
-                    return Err(Error::Changed { path: path.clone(), expected: size, found: size - left });
-                }
-                if !send(bytes) {
-                    return Ok(());
-                }
-            }
-            if file.read(&mut [0])? > 0 {
-                let found = file.metadata()?.len();
-                return Err(Error::Changed { path: path.clone(), expected: size, found });
-            }
-        }
-    }
+        Ok(())
+    })?;
     let _ = sender.send(Ok(Piece::End(hash.finalize().into())));
     Ok(())
-}
-
-/// Opens a regular file. What was put in its place meanwhile is neither followed nor waited for: a link would
-/// lead elsewhere, and a named pipe would make `open` wait for ever.
-fn open(path: &Path) -> Result<fs::File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(Error::SpecialFile { path: path.into(), what: "no longer a regular file" });
-    }
-    Ok(file)
 }

@@ -1,6 +1,28 @@
-//! rpm's package format, version 4.
+//! rpm's package format, version 4: read by every rpm from 4.6 (RHEL 6) to 6.
+//!
+//! Specification: rpm's `docs/manual/format_v4.md`, `format_header.md`, `tags.md`; where they are silent, its
+//! source. [`write`] shows the layout of a file and argues the choice of digests, [`scriptlets`] what runs
+//! when, [`directories`] what is owned.
+//!
+//! rpm 4.11 (CentOS 7, Amazon Linux 2) reads these packages, with its own limits: 16 MiB of header, which is
+//! some 100,000 files; no file of 4 GiB or more; no zstd; no rich or weak dependencies. The first three make
+//! it refuse a package with a clear message, weak dependencies it passes over.
+//!
+//! Not written: the numbers of file(1)'s classes and per-file dependencies (`FILECLASS`, `FILEDEPENDSX`),
+//! links by build id, hard links, capabilities, source packages.
 
+mod changelog;
+mod dependency;
+mod directories;
+mod files;
+mod header;
 mod options;
+mod payload;
+mod rich;
+mod scriptlets;
+mod tag;
+mod version;
+mod write;
 
 pub use options::{Dependency, DependencyKind, FileDigest, Options, Trigger, TriggerMoment};
 
@@ -19,11 +41,12 @@ impl PackageFormat for Rpm {
         arch.rpm()
     }
 
-    fn file_name(&self, _metadata: &Metadata, _options: &crate::Options) -> Result<String> {
-        unimplemented!()
+    fn file_name(&self, metadata: &Metadata, options: &crate::Options) -> Result<String> {
+        let version = version::Evr::new(metadata, options)?.without_epoch();
+        Ok(format!("{}-{version}.{}.rpm", metadata.name, metadata.arch.rpm()))
     }
 
-    fn write(&self, _package: &Package, _resources: Resources, _out: &mut dyn Output) -> Result<()> {
-        unimplemented!()
+    fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+        write::write(package, resources, out)
     }
 }

@@ -1,5 +1,6 @@
 //! What only an rpm can say.
 
+use super::tag::sense;
 use crate::{Owner, PackagePath, Relation, Script};
 
 /// What only an rpm can say; fpm's `--rpm-…` flags.
@@ -80,6 +81,22 @@ pub enum DependencyKind {
     RequiresVerify,
     /// `Supplements`
     Supplements,
+}
+
+impl DependencyKind {
+    /// When it must hold, as the flags of a dependency say it; `None` for what is no requirement.
+    pub(super) fn when(self) -> Option<u32> {
+        Some(match self {
+            DependencyKind::RequiresPre => sense::PRE,
+            DependencyKind::RequiresPost => sense::POST,
+            DependencyKind::RequiresPreun => sense::PREUN,
+            DependencyKind::RequiresPostun => sense::POSTUN,
+            DependencyKind::RequiresPretrans => sense::PRETRANS,
+            DependencyKind::RequiresPosttrans => sense::POSTTRANS,
+            DependencyKind::RequiresVerify => sense::VERIFY,
+            DependencyKind::Supplements => return None,
+        })
+    }
 }
 
 /// A trigger scriptlet.

@@ -1,4 +1,5 @@
 //! Names, files and options that are out to break a deb.
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;

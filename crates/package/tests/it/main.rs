@@ -7,3 +7,8 @@ mod deb_lifecycle;
 mod deb_memory;
 mod deb_reference;
 mod deb_reproducible;
+mod rpm_dump;
+mod rpm_fixture;
+mod rpm_format;
+mod rpm_lifecycle;
+mod rpm_reference;

@@ -1,0 +1,210 @@
+//! The list of files: a dozen parallel arrays in the package header, one element a file.
+//!
+//! Paths are split into base names and a table of directories. Digests and colors are known only when the
+//! payload has been written; both have a fixed width, so that the header's length is known before.
+
+use std::collections::BTreeMap;
+
+use super::directories;
+use super::header::Header;
+use super::options::FileDigest;
+use super::tag::{file as flag, header as tag};
+use crate::archive::cpio::{Member, NEWC_LIMIT};
+use crate::{Content, Entry, Kind, Mark, Owner, Package, PackagePath};
+
+/// The files that a package owns, sorted by path.
+#[derive(Debug)]
+pub(super) struct Files<'a> {
+    files: Vec<File<'a>>,
+    /// The length of a digest in hexadecimal digits.
+    digest_length: usize,
+}
+
+/// One file, directory or link.
+#[derive(Debug)]
+pub(super) struct File<'a> {
+    path: &'a PackagePath,
+    entry: &'a Entry,
+    owner: &'a Owner,
+}
+
+/// What is known of a file once it has been read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// In hexadecimal digits; empty for anything but a regular file.
+    pub(super) digest: String,
+    /// 1 for 32-bit, 2 for 64-bit ELF, else 0: which of two equal paths wins on a multilib system.
+    pub(super) color: u32,
+}
+
+const REGULAR: u16 = 0o100000;
+const DIRECTORY: u16 = 0o040000;
+const SYMLINK: u16 = 0o120000;
+
+impl<'a> Files<'a> {
+    /// The entries of the package's tree, without the directories that belong to the distribution.
+    pub(super) fn new(package: &'a Package) -> Files<'a> {
+        let options = &package.options.rpm;
+        let is_packaged =
+            |path: &PackagePath, entry: &Entry| !entry.is_directory() || directories::is_owned(path, options);
+        let files = package.files.iter().filter(|(path, entry)| is_packaged(path, entry));
+        let owner = |entry: &'a Entry| match &options.owner {
+            Some(owner) if entry.owner == Owner::default() => owner,
+            _ => &entry.owner,
+        };
+        let files = files.map(|(path, entry)| File { path, entry, owner: owner(entry) }).collect();
+        let digest_length = match options.file_digest {
+            FileDigest::Sha256 => 64,
+            FileDigest::Sha384 => 96,
+            FileDigest::Sha512 => 128,
+        };
+        Files { files, digest_length }
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, File<'a>> {
+        self.files.iter()
+    }
+
+    /// Whether one is too large for the newc form and for 32-bit sizes. rpmbuild draws the line at the same
+    /// size (`build/files.c`, `addFile`).
+    pub(super) fn has_large(&self) -> bool {
+        self.iter().any(|file| file.size() >= NEWC_LIMIT)
+    }
+
+    pub(super) fn has_configuration(&self) -> bool {
+        self.iter().any(|file| file.flags() & flag::CONFIG != 0)
+    }
+
+    /// Facts of the right width for files that have not been read.
+    pub(super) fn unknown_facts(&self) -> Vec<Facts> {
+        let digest =
+            |file: &File<'_>| if file.is_regular() { "0".repeat(self.digest_length) } else { "".into() };
+        self.iter().map(|file| Facts { digest: digest(file), color: 0 }).collect()
+    }
+
+    /// Puts what reading the files tells.
+    pub(super) fn put_facts(&self, facts: &[Facts], header: &mut Header) {
+        header.put_texts(tag::FILE_DIGESTS, facts.iter().map(|file| &file.digest));
+        header.put_int32s(tag::FILE_COLORS, facts.iter().map(|file| file.color));
+    }
+
+    /// Puts everything else.
+    pub(super) fn put(&self, modified: u32, header: &mut Header) {
+        let total: u64 = self.iter().map(File::size).sum();
+        match u32::try_from(total) {
+            Ok(total) if total < u32::MAX => header.put_int32(tag::SIZE, total),
+            _ => header.put_int64s(tag::LONG_SIZE, [total]),
+        }
+        if self.has_large() {
+            header.put_int64s(tag::LONG_FILE_SIZES, self.iter().map(File::size));
+        } else {
+            header.put_int32s(tag::FILE_SIZES, self.iter().map(|file| file.size() as u32));
+        }
+        let count = self.files.len();
+        header.put_int16s(tag::FILE_MODES, self.iter().map(File::mode));
+        header.put_int16s(tag::FILE_RDEVS, vec![0; count]);
+        header.put_int32s(tag::FILE_MTIMES, vec![modified; count]);
+        header.put_texts(tag::FILE_LINK_TOS, self.iter().map(File::target));
+        header.put_int32s(tag::FILE_FLAGS, self.iter().map(File::flags));
+        header.put_texts(tag::FILE_USER_NAME, self.iter().map(|file| &file.owner.user));
+        header.put_texts(tag::FILE_GROUP_NAME, self.iter().map(|file| &file.owner.group));
+        // `rpm --verify` compares everything that it can.
+        header.put_int32s(tag::FILE_VERIFY_FLAGS, vec![u32::MAX; count]);
+        header.put_int32s(tag::FILE_DEVICES, vec![1; count]);
+        header.put_int32s(tag::FILE_INODES, 1..=count as u32);
+        header.put_texts(tag::FILE_LANGS, vec![""; count]);
+        self.put_paths(header);
+    }
+
+    fn put_paths(&self, header: &mut Header) {
+        let mut directories: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+        let mut in_order = Vec::new();
+        let mut indexes = Vec::with_capacity(self.files.len());
+        for file in self.iter() {
+            let path = file.path.as_bytes();
+            let directory = [b"/", &path[..path.len() - file.path.file_name().len()]].concat();
+            let index = *directories.entry(directory).or_insert_with_key(|directory| {
+                in_order.push(directory.clone());
+                in_order.len() as u32 - 1
+            });
+            indexes.push(index);
+        }
+        header.put_int32s(tag::DIR_INDEXES, indexes);
+        header.put_texts(tag::BASE_NAMES, self.iter().map(|file| file.path.file_name()));
+        header.put_texts(tag::DIR_NAMES, in_order);
+    }
+}
+
+impl File<'_> {
+    pub(super) fn is_regular(&self) -> bool {
+        self.entry.is_file()
+    }
+
+    pub(super) fn is_executable(&self) -> bool {
+        self.is_regular() && self.entry.mode & 0o111 != 0
+    }
+
+    /// Where its bytes come from, for a regular file.
+    pub(super) fn content(&self) -> Option<&Content> {
+        match &self.entry.kind {
+            Kind::File { content, .. } => Some(content),
+            Kind::Directory | Kind::Symlink { .. } => None,
+        }
+    }
+
+    /// What it points to, for a symbolic link; empty for everything else.
+    pub(super) fn target(&self) -> &[u8] {
+        match &self.entry.kind {
+            Kind::Symlink { target } => target,
+            Kind::File { .. } | Kind::Directory => b"",
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        match &self.entry.kind {
+            Kind::File { size, .. } => *size,
+            Kind::Symlink { target } => target.len() as u64,
+            Kind::Directory => 0,
+        }
+    }
+
+    /// Its header in a newc payload.
+    pub(super) fn member<'b>(&self, name: &'b mut Vec<u8>, index: usize, modified: u32) -> Member<'b> {
+        name.clear();
+        name.extend(b"./");
+        name.extend(self.path.as_bytes());
+        let size = self.size() as u32;
+        Member { name, inode: index as u32 + 1, mode: self.mode(), modified, size }
+    }
+
+    fn mode(&self) -> u16 {
+        let kind = match &self.entry.kind {
+            Kind::File { .. } => REGULAR,
+            Kind::Directory => DIRECTORY,
+            Kind::Symlink { .. } => SYMLINK,
+        };
+        kind | (self.entry.mode & 0o7777)
+    }
+
+    /// Every file below /etc is a configuration file that an upgrade leaves as the customer has it: rpm puts
+    /// its own beside it as `.rpmnew`. Documentation goes by place, as in rpmbuild (`%__docdir_path`).
+    fn flags(&self) -> u32 {
+        const DOCUMENTATION: [&str; 3] = ["usr/share/doc", "usr/share/man", "usr/share/info"];
+        if self.entry.is_directory() {
+            return 0;
+        }
+        let mut flags = match self.entry.mark {
+            Mark::Plain => 0,
+            Mark::Config => flag::CONFIG | flag::NO_REPLACE,
+            Mark::Documentation => flag::DOCUMENTATION,
+            Mark::License => flag::LICENSE,
+        };
+        if self.is_regular() && self.path.is_within("etc") {
+            flags |= flag::CONFIG | flag::NO_REPLACE;
+        }
+        if DOCUMENTATION.iter().any(|directory| self.path.is_within(directory)) {
+            flags |= flag::DOCUMENTATION;
+        }
+        flags
+    }
+}

@@ -1,0 +1,357 @@
+//! Writes a package in a single pass.
+//!
+//! The headers precede the payload and hold its digests and sizes, but these have fixed widths. So the headers
+//! are laid out with zeros, their place is left free, the payload streams by, and the headers are written last.
+//!
+//! | part | length | holds |
+//! |---|---|---|
+//! | lead | 96 | magic, and what only `file` reads |
+//! | signature header | fixed, a multiple of 8 | digests and length of what follows, room for a signature |
+//! | header | as laid out | everything that `rpm -q` shows |
+//! | payload | | compressed cpio |
+//!
+//! **Digests.** In the signature header SHA-1 and SHA-256 of the header, in the header SHA-256 of the payload
+//! (compressed and not) and of each file. There is no MD5 of header and payload (tag 1004), on purpose:
+//! it would cost a second pass over the finished file, because MD5 runs from the front and the header is final
+//! last; and nobody needs it. rpm 4.11 takes the *first* it finds of signature, SHA-1, MD5
+//! (`rpmpkgRead` in its `lib/package.c`), and `rpm -K` checks what is there (`lib/rpmchecksig.c`); it verifies
+//! the contents on installation by the digests of the files, which the header's digest and signature cover.
+//! rpm 4.14 and later verify the payload by its SHA-256 in the header, also in FIPS mode, which has no MD5; and
+//! rpm 6 packages have none (`docs/manual/format_v6.md`). The SHA-1 stays for rpm 4.11, which knows no SHA-256
+//! of the header; where SHA-1 is forbidden, rpm passes over it for the better one (`lib/rpmvs.c`).
+//!
+//! **Nothing of the machine** is in the file: the times are the package's timestamp, the host is called
+//! `reproducible`, inodes count from 1, no cookie.
+
+use std::io::SeekFrom;
+
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+
+use super::dependency::{self, Allowed, Dependencies, Entry};
+use super::files::Files;
+use super::header::{Header, Region};
+use super::payload::{self, Payload, hexadecimal};
+use super::tag::{header as tag, sense, signature};
+use super::version::Evr;
+use super::{FileDigest, changelog, scriptlets};
+use crate::archive::compress::Compression;
+use crate::format::Output;
+use crate::{Arch, Error, Metadata, Package, Resources, Result};
+
+/// Writes `package` to `out`, which is empty and positioned at its start.
+///
+/// # Errors
+/// See [`crate::PackageFormat::write`].
+pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+    package.check()?;
+    let evr = Evr::new(&package.metadata, &package.options)?;
+    let files = Files::new(package);
+    // Readable by every rpm, and quick. Harder compression is the project's choice for each distribution.
+    let compression = package.options.compression.unwrap_or(Compression::GZIP);
+    let mut header = describe(package, &evr, &files, compression)?;
+    let laid_out = Payload {
+        facts: files.unknown_facts(),
+        digest: "0".repeat(64),
+        archive_digest: "0".repeat(64),
+        size: 0,
+        archive_size: 0,
+    };
+    let header_length = put_payload(&laid_out, &files, &mut header)?.len() as u64;
+
+    let front = lead(&package.metadata, &evr);
+    let start = (front.len() + SIGNATURES) as u64 + header_length;
+    out.seek(SeekFrom::Start(start))?;
+    let payload = payload::write(package, &files, compression, resources, &mut *out)?;
+
+    let header = put_payload(&payload, &files, &mut header)?;
+    let signatures = signatures(&header, &payload)?;
+    out.seek(SeekFrom::Start(0))?;
+    out.write_all(&[&front[..], &signatures, &header].concat())?;
+    out.flush()?;
+    out.seek(SeekFrom::Start(start + payload.size))?;
+    Ok(())
+}
+
+/// The package header, except for what only the payload tells.
+fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compression) -> Result<Header> {
+    let (metadata, options) = (&package.metadata, &package.options.rpm);
+    let timestamp = package.timestamp.as_unix();
+    let (name, arch) = (metadata.name.as_str(), metadata.arch.rpm());
+    let summary = options.summary.as_deref().unwrap_or(&metadata.summary);
+    check_line("summary", summary)?;
+    let description = match metadata.description.trim() {
+        "" => summary,
+        description => description,
+    };
+
+    let mut header = Header::default();
+    header.put_texts(tag::I18N_TABLE, ["C"]);
+    header.put_text(tag::NAME, name);
+    header.put_text(tag::VERSION, &evr.version);
+    header.put_text(tag::RELEASE, &evr.release);
+    header.put_int32s(tag::EPOCH, evr.epoch);
+    header.put_translated(tag::SUMMARY, summary);
+    header.put_translated(tag::DESCRIPTION, description);
+    header.put_int32(tag::BUILD_TIME, timestamp);
+    header.put_text(tag::BUILD_HOST, "reproducible");
+    // rpm insists on a licence and a group; these are fpm's and rpmbuild's words for none.
+    header.put_text(tag::LICENSE, metadata.license.as_deref().unwrap_or("unknown"));
+    header.put_translated(tag::GROUP, metadata.category.as_deref().unwrap_or("Unspecified"));
+    header.put_text(tag::PACKAGER, &metadata.maintainer);
+    let optional = [
+        (tag::DISTRIBUTION, "distribution", &options.distribution),
+        (tag::VENDOR, "vendor", &metadata.vendor),
+        (tag::URL, "homepage", &metadata.homepage),
+        (tag::BUG_URL, "bug-url", &options.bug_url),
+    ];
+    for (tag, field, value) in optional {
+        if let Some(value) = value {
+            check_line(field, value)?;
+            header.put_text(tag, value);
+        }
+    }
+    header.put_text(tag::OS, "linux");
+    header.put_text(tag::ARCH, arch);
+    header.put_text(tag::PLATFORM, format!("{arch}-linux"));
+    // Without it rpm takes a package for a source package (`headerIsSource`).
+    header.put_text(tag::SOURCE_RPM, format!("{name}-{}.src.rpm", evr.without_epoch()));
+    header.put_text(tag::RPM_VERSION, "packhouse");
+    if let Some(prefix) = options.prefixes.iter().find(|prefix| !prefix.starts_with('/')) {
+        let reason = "a prefix is an absolute path";
+        return Err(Error::Option { format: "rpm", option: "prefix", value: prefix.clone(), reason });
+    }
+    header.put_texts(tag::PREFIXES, &options.prefixes);
+    if let Some(text) = &options.changelog {
+        changelog::put(text, &mut header)?;
+    }
+
+    files.put(timestamp, &mut header);
+    header.put_int32(tag::FILE_DIGEST_ALGO, algorithm(options.file_digest));
+    header.put_text(tag::PAYLOAD_FORMAT, "cpio");
+    let mut dependencies = relations(package, evr, files)?;
+    put_compression(compression, &mut header, &mut dependencies);
+    scriptlets::put(&package.scripts, options, &mut header, &mut dependencies)?;
+    dependencies.put(&mut header);
+    if header.is_utf8() {
+        header.put_text(tag::ENCODING, "utf-8");
+    }
+    Ok(header)
+}
+
+fn check_line(field: &'static str, value: &str) -> Result<()> {
+    match value.chars().any(char::is_control) {
+        true => Err(Error::ControlCharacter { field }),
+        false => Ok(()),
+    }
+}
+
+/// What the package requires, provides and so on by its metadata and files.
+fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependencies> {
+    let (metadata, options) = (&package.metadata, &package.options.rpm);
+    let (given, name, any_release) =
+        (&metadata.relations, metadata.name.as_str(), options.ignore_release_in_dependencies);
+    let mut all = Dependencies::default();
+
+    for relation in &given.depends {
+        all.require(relation, 0, any_release)?;
+    }
+    for relation in &given.pre_depends {
+        // Twice, because rpm lets a requirement of the scriptlets go once they have run.
+        all.require(relation, sense::PRE, any_release)?;
+        all.require(relation, 0, any_release)?;
+    }
+    for dependency in &options.dependencies {
+        let relation = &dependency.relation;
+        match dependency.kind.when() {
+            Some(when) => all.require(relation, when, any_release)?,
+            None => dependency::add(&mut all.supplements, std::slice::from_ref(relation), Allowed::Rich)?,
+        }
+    }
+    dependency::add(&mut all.recommends, &given.recommends, Allowed::RichAndRanges)?;
+    dependency::add(&mut all.suggests, &given.suggests, Allowed::RichAndRanges)?;
+    dependency::add(&mut all.enhances, &given.enhances, Allowed::Rich)?;
+    dependency::add(&mut all.conflicts, &given.conflicts, Allowed::Rich)?;
+    dependency::add(&mut all.obsoletes, &given.replaces, Allowed::Simple)?;
+    dependency::add(&mut all.provides, &given.provides, Allowed::Simple)?;
+
+    // A package provides itself in its version; beside it, its bare name would satisfy every version.
+    all.provides.remove(&Entry::any(name, 0));
+    all.provides.insert(Entry::versioned(name, sense::EQUAL, evr.to_string()));
+    if let Some(isa) = isa(metadata.arch) {
+        all.provides.insert(Entry::versioned(format!("{name}({isa})"), sense::EQUAL, evr.to_string()));
+    }
+    if files.has_configuration() {
+        let flags = sense::EQUAL | sense::CONFIG;
+        let configuration = Entry::versioned(format!("config({name})"), flags, evr.to_string());
+        all.provides.insert(configuration.clone());
+        all.requires.insert(configuration);
+    }
+
+    all.require_rpmlib("CompressedFileNames", "3.0.4-1");
+    all.require_rpmlib("FileDigests", "4.6.0-1");
+    all.require_rpmlib("PayloadFilesHavePrefix", "4.0-1");
+    if files.has_large() {
+        all.require_rpmlib("LargeFiles", "4.12.0-1");
+    }
+    Ok(all)
+}
+
+/// Compressor and flags as rpmbuild writes them for `w9.gzdio` and so on (`getIOFlags` in `build/pack.c`).
+fn put_compression(compression: Compression, header: &mut Header, dependencies: &mut Dependencies) {
+    let (name, level) = match compression {
+        // Without a compressor rpm assumes gzip, whose reader passes other bytes through.
+        Compression::None => return header.put_text(tag::PAYLOAD_FLAGS, ""),
+        Compression::Gzip(level) => ("gzip", level),
+        Compression::Xz(level) => {
+            dependencies.require_rpmlib("PayloadIsXz", "5.2-1");
+            ("xz", level)
+        }
+        Compression::Zstd(level) => {
+            dependencies.require_rpmlib("PayloadIsZstd", "5.4.18-1");
+            ("zstd", level)
+        }
+    };
+    header.put_text(tag::PAYLOAD_COMPRESSOR, name);
+    header.put_text(tag::PAYLOAD_FLAGS, level.to_string());
+}
+
+/// Numbers of RFC 4880, section 9.4.
+fn algorithm(digest: FileDigest) -> u32 {
+    match digest {
+        FileDigest::Sha256 => 8,
+        FileDigest::Sha384 => 9,
+        FileDigest::Sha512 => 10,
+    }
+}
+
+/// Puts what the payload tells; returns the header's bytes.
+fn put_payload(payload: &Payload, files: &Files<'_>, header: &mut Header) -> Result<Vec<u8>> {
+    files.put_facts(&payload.facts, header);
+    header.put_texts(tag::PAYLOAD_DIGEST, [&payload.digest]);
+    header.put_texts(tag::PAYLOAD_DIGEST_ALT, [&payload.archive_digest]);
+    header.put_int32(tag::PAYLOAD_DIGEST_ALGO, algorithm(FileDigest::Sha256));
+    header.to_bytes(Region::Immutable)
+}
+
+/// The length of the signature header with its padding. rpmbuild reserves 4128 bytes for a signature
+/// (`rpmGenerateSignature` in `lib/signature.c`), which holds one by an RSA key of any usual length, so that
+/// `rpmsign` and our own signing replace this header in place.
+const SIGNATURES: usize = 4384;
+
+/// The signature header: digests and sizes, and room for a signature.
+fn signatures(header: &[u8], payload: &Payload) -> Result<Vec<u8>> {
+    let size = header.len() as u64 + payload.size;
+    let mut signatures = Header::default();
+    signatures.put_text(signature::SHA1, hexadecimal(&Sha1::digest(header)));
+    signatures.put_text(signature::SHA256, hexadecimal(&Sha256::digest(header)));
+    match (u32::try_from(size), u32::try_from(payload.archive_size)) {
+        (Ok(size), Ok(archive_size)) if size.max(archive_size) < u32::MAX => {
+            signatures.put_int32(signature::SIZE, size);
+            signatures.put_int32(signature::PAYLOAD_SIZE, archive_size);
+        }
+        _ => {
+            signatures.put_int64s(signature::LONG_SIZE, [size]);
+            signatures.put_int64s(signature::LONG_ARCHIVE_SIZE, [payload.archive_size]);
+        }
+    }
+    // The reserved space comes last and is not aligned: each of its bytes makes the header one longer.
+    signatures.put_binary(signature::RESERVED_SPACE, vec![0]);
+    let length = signatures.to_bytes(Region::Signatures)?.len();
+    signatures.put_binary(signature::RESERVED_SPACE, vec![0; 1 + SIGNATURES - length]);
+    signatures.to_bytes(Region::Signatures)
+}
+
+/// The lead (rpm's `docs/manual/format_lead.md`); rpm itself reads only magic, major version and signature type.
+fn lead(metadata: &Metadata, evr: &Evr) -> [u8; 96] {
+    let mut lead = [0; 96];
+    lead[..8].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0]);
+    lead[8..10].copy_from_slice(&lead_arch(metadata.arch).to_be_bytes());
+    let name = format!("{}-{evr}", metadata.name);
+    let length = name.len().min(65);
+    lead[10..][..length].copy_from_slice(&name.as_bytes()[..length]);
+    lead[76..80].copy_from_slice(&[0, 1, 0, 5]);
+    lead
+}
+
+/// `arch_canon` in rpm's `rpmrc.in`; packages for all architectures carry their builder's, here x86's.
+fn lead_arch(arch: Arch) -> u16 {
+    match arch {
+        Arch::Noarch | Arch::X86_64 | Arch::I686 => 1,
+        Arch::Armv7 => 12,
+        Arch::S390x => 15,
+        Arch::Ppc64le => 16,
+        Arch::Aarch64 => 19,
+        Arch::Riscv64 => 22,
+    }
+}
+
+/// `%{_isa}` without its parentheses, from rpm's `installplatform`.
+fn isa(arch: Arch) -> Option<&'static str> {
+    Some(match arch {
+        Arch::Noarch => return None,
+        Arch::X86_64 => "x86-64",
+        Arch::I686 => "x86-32",
+        Arch::Aarch64 => "aarch-64",
+        Arch::Armv7 => "armv7hl-32",
+        Arch::Ppc64le => "ppc-64",
+        Arch::Riscv64 => "riscv-64",
+        Arch::S390x => "s390-64",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Content, FileTree, Kind, Options, PackageName, PackagePath, Relations, Timestamp, Version};
+
+    fn package(size: u64) -> Package {
+        let mut files = FileTree::new();
+        let kind = Kind::File { content: Content::Path("/nonexistent".into()), size };
+        let entry = crate::Entry { kind, ..crate::Entry::directory() };
+        files.insert(PackagePath::new("opt/large").unwrap(), entry).unwrap();
+        Package {
+            metadata: Metadata {
+                name: PackageName::new("hello").unwrap(),
+                version: Version::new("1"),
+                arch: Arch::Noarch,
+                summary: "Hello".into(),
+                description: String::new(),
+                homepage: None,
+                vendor: None,
+                maintainer: "A <a@example.com>".into(),
+                license: None,
+                category: None,
+                relations: Relations::default(),
+            },
+            files,
+            scripts: Default::default(),
+            timestamp: Timestamp::from_unix(0).unwrap(),
+            options: Options::default(),
+        }
+    }
+
+    #[test]
+    fn large_files_take_64_bit_sizes_and_the_stripped_archive() {
+        for (size, is_large) in [(u64::from(u32::MAX) - 1, false), (u64::from(u32::MAX), true)] {
+            let package = package(size);
+            let evr = Evr::new(&package.metadata, &package.options).unwrap();
+            let files = Files::new(&package);
+            let header = describe(&package, &evr, &files, Compression::GZIP).unwrap();
+            let bytes = header.to_bytes(Region::Immutable).unwrap();
+            let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+            assert_eq!(has(b"rpmlib(LargeFiles)"), is_large);
+            assert!(!is_large || has(&size.to_be_bytes()));
+            assert_eq!(files.has_large(), is_large);
+        }
+    }
+
+    #[test]
+    fn the_signature_header_has_one_length_whatever_it_holds() {
+        for (size, archive_size) in [(0, 0), (1, u64::from(u32::MAX)), (u64::MAX >> 1, 1)] {
+            let (digest, archive_digest) = (String::new(), String::new());
+            let payload = Payload { facts: Vec::new(), digest, archive_digest, size, archive_size };
+            assert_eq!(signatures(b"header", &payload).unwrap().len(), SIGNATURES);
+        }
+    }
+}
