@@ -225,3 +225,37 @@ fn dpkg_verifies_what_is_installed() {
     let output = root.dpkg(&["--verify", "orchestrator"]);
     assert!(packhouse_clients::text(&output).contains("/usr/bin/orchestrator"), "{output:?}");
 }
+
+#[test]
+fn debconf_asks_once_and_forgets_on_purge() {
+    let Some([_]) = packhouse_clients::find(["debconf-show"]) else { return };
+    let Some(root) = Root::new() else { return };
+    fs_err::create_dir_all(root.path("etc")).unwrap();
+    fs_err::create_dir_all(root.path("var/cache/debconf")).unwrap();
+    let databases = ["config", "templates"].map(|name| {
+        format!("\nName: {name}\nDriver: File\nMode: 644\nFilename: /var/cache/debconf/{name}.dat\n")
+    });
+    let debconf = format!("Config: config\nTemplates: templates\n{}", databases.concat());
+    fs_err::write(root.path("etc/debconf.conf"), debconf).unwrap();
+
+    let mut package = logging("1.0-1");
+    let deb = &mut package.options.deb;
+    deb.templates =
+        Some("Template: orchestrator/token\nType: string\nDefault: 42\nDescription: Token".into());
+    let config = "#!/bin/sh -e\n. /usr/share/debconf/confmodule\ndb_input low orchestrator/token || true\ndb_go || true\n";
+    deb.config = Some(Script::parse(config.as_bytes()).unwrap());
+    let ask = "set -e; . /usr/share/debconf/confmodule; db_get orchestrator/token; echo \"token $RET\" >>\"$DPKG_ROOT/log\"";
+    package.scripts.insert(Moment::AfterInstall, log("after-install", "1.0-1", ask));
+    assert_eq!(
+        root.install(&package),
+        "before-install of 1.0-1: install; after-install of 1.0-1: configure ; token 42"
+    );
+    let database = root.path("var/cache/debconf/config.dat");
+    let known = || fs_err::read_to_string(&database).unwrap().contains("orchestrator/token");
+    assert!(known());
+    assert_eq!(
+        root.succeed(&["-P", "orchestrator"]),
+        "before-remove of 1.0-1: remove; after-remove of 1.0-1: remove; after-purge of 1.0-1: purge"
+    );
+    assert!(!known());
+}
