@@ -306,3 +306,59 @@ fn isa(arch: Arch) -> Option<&'static str> {
         Arch::S390x => "s390-64",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Content, FileTree, Kind, Options, PackageName, PackagePath, Relations, Timestamp, Version};
+
+    fn package(size: u64) -> Package {
+        let mut files = FileTree::new();
+        let kind = Kind::File { content: Content::Path("/nonexistent".into()), size };
+        let entry = crate::Entry { kind, ..crate::Entry::directory() };
+        files.insert(PackagePath::new("opt/large").unwrap(), entry).unwrap();
+        Package {
+            metadata: Metadata {
+                name: PackageName::new("hello").unwrap(),
+                version: Version::new("1"),
+                arch: Arch::Noarch,
+                summary: "Hello".into(),
+                description: String::new(),
+                homepage: None,
+                vendor: None,
+                maintainer: "A <a@example.com>".into(),
+                license: None,
+                category: None,
+                relations: Relations::default(),
+            },
+            files,
+            scripts: Default::default(),
+            timestamp: Timestamp::from_unix(0).unwrap(),
+            options: Options::default(),
+        }
+    }
+
+    #[test]
+    fn large_files_take_64_bit_sizes_and_the_stripped_archive() {
+        for (size, is_large) in [(u64::from(u32::MAX) - 1, false), (u64::from(u32::MAX), true)] {
+            let package = package(size);
+            let evr = Evr::new(&package.metadata, &package.options).unwrap();
+            let files = Files::new(&package);
+            let header = describe(&package, &evr, &files, Compression::GZIP).unwrap();
+            let bytes = header.to_bytes(Region::Immutable).unwrap();
+            let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+            assert_eq!(has(b"rpmlib(LargeFiles)"), is_large);
+            assert!(!is_large || has(&size.to_be_bytes()));
+            assert_eq!(files.has_large(), is_large);
+        }
+    }
+
+    #[test]
+    fn the_signature_header_has_one_length_whatever_it_holds() {
+        for (size, archive_size) in [(0, 0), (1, u64::from(u32::MAX)), (u64::MAX >> 1, 1)] {
+            let (digest, archive_digest) = (String::new(), String::new());
+            let payload = Payload { facts: Vec::new(), digest, archive_digest, size, archive_size };
+            assert_eq!(signatures(b"header", &payload).unwrap().len(), SIGNATURES);
+        }
+    }
+}
