@@ -26,7 +26,7 @@ use crate::archive::compress::{Compression, Encoder};
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
-use crate::{Entry, Error, FileTree, Mark, Owner, Package, PackagePath, Resources, Result, deb};
+use crate::{Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, deb};
 
 /// Every entry of the package, by path.
 type Entries<'a> = BTreeMap<&'a PackagePath, &'a Entry>;
@@ -40,7 +40,7 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
     let mut added = documents::missing(package)?;
     add_directories(&package.files, &mut added)?;
     let entries: Entries<'_> = added.iter().chain(package.files.iter()).collect();
-    let conffiles = conffiles(&entries, &package.options.deb)?;
+    let conffiles = conffiles(&entries)?;
     let mut control = control_members(package, &entries, &conffiles)?;
 
     let summed = |path: &PackagePath, entry: &Entry| entry.is_file() && !conffiles.contains(path);
@@ -83,15 +83,11 @@ fn add_directories(files: &FileTree, added: &mut FileTree) -> Result<()> {
     Ok(())
 }
 
-/// The configuration files: regular files below /etc and those marked so, without those that the project
-/// excludes. Never a link, which dpkg cannot handle as one (deb-conffiles(5)).
-fn conffiles<'a>(entries: &Entries<'a>, options: &deb::Options) -> Result<BTreeSet<&'a PackagePath>> {
-    let excluded: BTreeSet<&PackagePath> = options.not_config.iter().collect();
-    let is_conffile = |path: &PackagePath, entry: &Entry| {
-        entry.is_file() && (path.is_within("etc") || entry.mark == Mark::Config) && !excluded.contains(path)
-    };
+/// The configuration files (see [`Entry::is_config`]). Never a link, which dpkg cannot handle as one
+/// (deb-conffiles(5)).
+fn conffiles<'a>(entries: &Entries<'a>) -> Result<BTreeSet<&'a PackagePath>> {
     let conffiles: BTreeSet<&PackagePath> =
-        entries.iter().filter(|(path, entry)| is_conffile(path, entry)).map(|(path, _)| *path).collect();
+        entries.iter().filter(|(path, entry)| entry.is_config(path)).map(|(path, _)| *path).collect();
     for path in &conffiles {
         if path.as_bytes().ends_with(b" ") {
             return Err(Error::Option {

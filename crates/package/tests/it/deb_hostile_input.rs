@@ -166,7 +166,7 @@ fn conffiles_are_regular_files_below_etc_or_marked_unless_excluded() {
             ("opt/x/x.conf", marked),
         ],
     );
-    package.options.deb.not_config = vec![path("/etc/init.d/excluded")];
+    package.files.entry_mut(&path("/etc/init.d/excluded")).unwrap().mark = Mark::NotConfig;
     let directory = tempfile::tempdir().unwrap();
     let deb = write(&package, directory.path());
     let member = |name: &str| dpkg_deb.run([Path::new("-I"), &deb, Path::new(name)]);
