@@ -98,18 +98,14 @@ impl Header {
 
     /// Whether every text in it is UTF-8.
     pub(super) fn is_utf8(&self) -> bool {
-        let is_utf8 = |text: &Vec<u8>| std::str::from_utf8(text).is_ok();
-        self.0.values().all(|value| match value {
-            Value::Text(text) | Value::Translated(text) => is_utf8(text),
-            Value::Texts(texts) => texts.iter().all(is_utf8),
-            Value::Int16(_) | Value::Int32(_) | Value::Int64(_) | Value::Binary(_) => true,
-        })
+        self.0.values().flat_map(Value::texts).all(|text| std::str::from_utf8(text).is_ok())
     }
 
     /// The header as it stands in the file, from its magic on.
     ///
     /// # Errors
-    /// When it is larger than rpm reads.
+    /// When it is larger than rpm reads, and when a text holds a NUL: texts end with one, so that the rest of
+    /// it, and every text behind it, would be taken for something else.
     pub(super) fn to_bytes(&self, region: Region) -> Result<Vec<u8>> {
         let index_length = (self.0.len() + 1) * 16;
         let (mut index, mut data) = (Vec::with_capacity(index_length), Vec::new());
@@ -117,6 +113,9 @@ impl Header {
             if value.count() > MOST_ELEMENTS && !matches!(value, Value::Binary(_)) {
                 let (count, limit) = (value.count() as u64, MOST_ELEMENTS as u64);
                 return Err(Error::TooMany { what: "files", count, format: "rpm", limit });
+            }
+            if value.texts().any(|text| text.contains(&0)) {
+                return Err(Error::ControlCharacter { field: "header" });
             }
             data.resize(data.len().next_multiple_of(value.alignment()), 0);
             index.extend(entry(*tag, value.kind(), data.len() as u32, value.count() as u32));
@@ -180,6 +179,15 @@ impl Value {
         }
     }
 
+    fn texts(&self) -> impl Iterator<Item = &Vec<u8>> {
+        match self {
+            Value::Text(text) | Value::Translated(text) => std::slice::from_ref(text),
+            Value::Texts(texts) => texts.as_slice(),
+            Value::Int16(_) | Value::Int32(_) | Value::Int64(_) | Value::Binary(_) => &[],
+        }
+        .iter()
+    }
+
     fn append_to(&self, data: &mut Vec<u8>) {
         match self {
             Value::Int16(values) => data.extend(values.iter().flat_map(|value| value.to_be_bytes())),
@@ -228,6 +236,9 @@ mod tests {
         header.put_int32s(1028, vec![0; MOST_ELEMENTS + 1]);
         let error = header.to_bytes(Region::Immutable).unwrap_err();
         assert_eq!(error.to_string(), "1048576 files are more than rpm can count (1048575)");
+        let mut header = Header::default();
+        header.put_texts(1039, ["root", "ro\0ot"]);
+        assert!(matches!(header.to_bytes(Region::Immutable), Err(Error::ControlCharacter { .. })));
         let mut header = Header::default();
         header.put_binary(1, vec![0; LONGEST]);
         assert!(matches!(header.to_bytes(Region::Immutable), Err(Error::TooLarge { .. })));

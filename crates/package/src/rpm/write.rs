@@ -18,7 +18,8 @@
 //! the contents on installation by the digests of the files, which the header's digest and signature cover.
 //! rpm 4.14 and later verify the payload by its SHA-256 in the header, also in FIPS mode, which has no MD5; and
 //! rpm 6 packages have none (`docs/manual/format_v6.md`). The SHA-1 stays for rpm 4.11, which knows no SHA-256
-//! of the header; where SHA-1 is forbidden, rpm passes over it for the better one (`lib/rpmvs.c`).
+//! of the header; where the machine forbids a digest, rpm from 4.14.3 on passes over it and takes the others
+//! (`rpmvsFiniRange` in `lib/rpmvs.c`, <https://bugzilla.redhat.com/show_bug.cgi?id=1652529>).
 //!
 //! **Nothing of the machine** is in the file: the times are the package's timestamp, the host is called
 //! `reproducible`, inodes count from 1, no cookie.
