@@ -51,14 +51,12 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
     // Readable by every rpm, and quick. Harder compression is the project's choice for each distribution.
     let compression = package.options.compression.unwrap_or(Compression::GZIP);
     let mut header = describe(package, &evr, &files, compression)?;
-    let laid_out = Payload {
-        facts: files.unknown_facts(),
-        digest: "0".repeat(64),
-        archive_digest: "0".repeat(64),
-        size: 0,
-        archive_size: 0,
+    let header_length = {
+        let (facts, zeros) = (files.unknown_facts(), "0".repeat(64));
+        let (digest, archive_digest) = (zeros.clone(), zeros);
+        let laid_out = Payload { facts, digest, archive_digest, size: 0, archive_size: 0 };
+        put_payload(&laid_out, &files, &mut header)?.len() as u64
     };
-    let header_length = put_payload(&laid_out, &files, &mut header)?.len() as u64;
 
     let front = lead(&package.metadata, &evr);
     let start = (front.len() + SIGNATURES) as u64 + header_length;
@@ -68,7 +66,9 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
     let header = put_payload(&payload, &files, &mut header)?;
     let signatures = signatures(&header, &payload)?;
     out.seek(SeekFrom::Start(0))?;
-    out.write_all(&[&front[..], &signatures, &header].concat())?;
+    for part in [&front[..], &signatures, &header] {
+        out.write_all(part)?;
+    }
     out.flush()?;
     out.seek(SeekFrom::Start(start + payload.size))?;
     Ok(())
