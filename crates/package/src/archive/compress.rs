@@ -18,7 +18,7 @@
 //!
 //! The module does not decompress.
 
-mod gzip;
+pub(crate) mod gzip;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn the_gzip_header_says_nothing_about_the_machine() {
         let compressed = compress(Compression::GZIP, 1, &[b"x"]);
-        assert_eq!(compressed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+        assert_eq!(compressed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255]);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! The containers inside package files: ar, cpio, and compressed streams.
+//! The containers inside package files: ar, tar, cpio, and compressed streams.
 
+pub mod ar;
 pub mod compress;
 pub mod cpio;
+pub(crate) mod tar;

@@ -1,6 +1,26 @@
-//! Debian's package format.
+//! Debian's package format (deb(5)), for dpkg and apt.
+//!
+//! A deb is an [`ar`](crate::archive::ar) archive of two tar archives: what the package says about itself, and
+//! its files. The writer streams, needs no temporary file and reads every file once.
+//!
+//! | module | what it writes |
+//! |---|---|
+//! | `write` | the archive |
+//! | `control` | the `control` member |
+//! | `relation` | Depends and its like |
+//! | `scripts`, `systemd` | maintainer scripts |
+//! | `documents` | the changelog and the copyright file |
+//!
+//! It does not build source packages or `.changes` files, and does not read packages.
 
+mod control;
+mod documents;
 mod options;
+mod read;
+mod relation;
+mod scripts;
+mod systemd;
+mod write;
 
 pub use options::{Options, Systemd, SystemdUnit, Trigger};
 
@@ -19,11 +39,11 @@ impl PackageFormat for Deb {
         arch.deb()
     }
 
-    fn file_name(&self, _metadata: &Metadata, _options: &crate::Options) -> Result<String> {
-        unimplemented!()
+    fn file_name(&self, metadata: &Metadata, _options: &crate::Options) -> Result<String> {
+        control::file_name(metadata)
     }
 
-    fn write(&self, _package: &Package, _resources: Resources, _out: &mut dyn Output) -> Result<()> {
-        unimplemented!()
+    fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+        write::write(package, resources, out)
     }
 }

@@ -27,9 +27,17 @@ const WINDOW: usize = 32 << 10;
 /// A thread takes 2.6 MB at most: chunks that wait, come and go, and the compressor.
 const MAX_THREADS: usize = 24;
 
-/// Identification, deflate, no flags, no time, `XFL` 0, unknown operating system: nothing about the machine
-/// (RFC 1952, 2.3; the same as `gzip -n` but for the last byte).
-const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+/// Identification, deflate, no flags, no time, how hard, unknown operating system: nothing about the machine
+/// (RFC 1952, 2.3; the same as `gzip -n` but for the last byte). lintian reads from the ninth byte whether a
+/// changelog is compressed as well as can be.
+pub(crate) fn header(level: u8) -> [u8; 10] {
+    let how_hard = match level {
+        9 => 2,
+        1 => 4,
+        _ => 0,
+    };
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, how_hard, 255]
+}
 
 /// Compresses into one gzip member.
 pub struct Encoder<W: Write> {
@@ -59,7 +67,7 @@ struct Compressed {
 impl<W: Write> Encoder<W> {
     /// Writes the header to `out` and starts the threads.
     pub fn new(level: u8, threads: NonZeroUsize, mut out: W) -> io::Result<Encoder<W>> {
-        out.write_all(&HEADER)?;
+        out.write_all(&header(level))?;
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let count = threads.get().min(MAX_THREADS);
@@ -171,5 +179,45 @@ fn compress(level: u8, job: &Job) -> io::Result<Compressed> {
             return Ok(Compressed { bytes, crc });
         }
         bytes.reserve(64 << 10);
+    }
+}
+
+/// A gzip member that stores `bytes` as they are, in blocks of 65,535 (RFC 1951, 3.2.4): its length depends on
+/// theirs only, so that it can be written before their values are known.
+pub(crate) fn store(bytes: &[u8]) -> Vec<u8> {
+    const BLOCK: usize = 65_535;
+    let mut stored = header(0).to_vec();
+    stored.reserve(bytes.len() + 5 * bytes.len().div_ceil(BLOCK) + 13);
+    let count = bytes.len().div_ceil(BLOCK).max(1);
+    for number in 0..count {
+        let block = &bytes[number * BLOCK..bytes.len().min((number + 1) * BLOCK)];
+        stored.push(u8::from(number + 1 == count));
+        let length = block.len() as u16;
+        stored.extend_from_slice(&length.to_le_bytes());
+        stored.extend_from_slice(&(!length).to_le_bytes());
+        stored.extend_from_slice(block);
+    }
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    stored.extend_from_slice(&crc.sum().to_le_bytes());
+    stored.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    stored
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn stored_bytes_come_back() {
+        for length in [0, 1, 65_535, 65_536, 200_000] {
+            let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
+            let stored = store(&bytes);
+            let mut read = Vec::new();
+            flate2::read::GzDecoder::new(&stored[..]).read_to_end(&mut read).unwrap();
+            assert!(read == bytes, "{length} bytes");
+        }
     }
 }
