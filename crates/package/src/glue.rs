@@ -88,6 +88,7 @@ impl Functions {
     fn push_argument(&mut self, name: &str, script: &Script, flags: &str) {
         let (interpreter, label) = (script.interpreter(), name.replace('_', "-"));
         let space = if flags.is_empty() { "" } else { " " };
+        // The line break stands for the `#!` line, so that a shell's error messages name the script's lines.
         let text = quote(&format!("\n{}", script.text()));
         self.push(format_args!("{name}() {{\n{interpreter}{space}{flags} -c {text} {label} \"$@\"\n}}\n"));
     }

@@ -158,7 +158,7 @@ mod tests {
         archive.start_stripped(17, 1).unwrap();
         archive.write_all(b"x").unwrap();
         let (bytes, _) = archive.finish().unwrap();
-        assert!(bytes.starts_with(b"07070X00000000\0\007070X00000011\0\0x\0\0\0070701"), "{bytes:?}");
+        assert!(bytes.starts_with(b"07070X00000000\0\x0007070X00000011\0\0x\0\0\x00070701"), "{bytes:?}");
     }
 
     #[test]

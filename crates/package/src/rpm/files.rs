@@ -189,7 +189,17 @@ impl File<'_> {
     /// Every file below /etc is a configuration file that an upgrade leaves as the customer has it: rpm puts
     /// its own beside it as `.rpmnew`. Documentation goes by place, as in rpmbuild (`%__docdir_path`).
     fn flags(&self) -> u32 {
-        const DOCUMENTATION: [&str; 3] = ["usr/share/doc", "usr/share/man", "usr/share/info"];
+        const DOCUMENTATION: [&str; 9] = [
+            "usr/share/doc",
+            "usr/share/man",
+            "usr/share/info",
+            "usr/share/gtk-doc/html",
+            "usr/share/gnome/help",
+            "usr/share/javadoc",
+            "usr/doc",
+            "usr/man",
+            "usr/info",
+        ];
         if self.entry.is_directory() {
             return 0;
         }

@@ -31,11 +31,18 @@ enum Value {
     Int32(Vec<u32>),
     Int64(Vec<u64>),
     /// One string.
-    Text(Vec<u8>),
+    Text(Texts),
     Binary(Vec<u8>),
-    Texts(Vec<Vec<u8>>),
+    Texts(Texts),
     /// One string in the only locale of the table, `C`.
-    Translated(Vec<u8>),
+    Translated(Texts),
+}
+
+/// Strings as the header has them, each with a NUL behind it: one allocation for those of 20,000 files.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    count: usize,
 }
 
 /// Which of the two headers of a package.
@@ -49,18 +56,18 @@ pub(super) enum Region {
 
 impl Header {
     pub(super) fn put_text(&mut self, tag: u32, text: impl AsRef<[u8]>) {
-        self.0.insert(tag, Value::Text(text.as_ref().into()));
+        self.0.insert(tag, Value::Text(Texts::new([text])));
     }
 
     /// A text that could be translated, but is not.
     pub(super) fn put_translated(&mut self, tag: u32, text: &str) {
-        self.0.insert(tag, Value::Translated(text.into()));
+        self.0.insert(tag, Value::Translated(Texts::new([text])));
     }
 
     /// An array of texts; an empty one cannot be said and is left out, like all arrays.
     pub(super) fn put_texts<T: AsRef<[u8]>>(&mut self, tag: u32, texts: impl IntoIterator<Item = T>) {
-        let texts: Vec<Vec<u8>> = texts.into_iter().map(|text| text.as_ref().into()).collect();
-        if !texts.is_empty() {
+        let texts = Texts::new(texts);
+        if texts.count > 0 {
             self.0.insert(tag, Value::Texts(texts));
         }
     }
@@ -98,18 +105,14 @@ impl Header {
 
     /// Whether every text in it is UTF-8.
     pub(super) fn is_utf8(&self) -> bool {
-        let is_utf8 = |text: &Vec<u8>| std::str::from_utf8(text).is_ok();
-        self.0.values().all(|value| match value {
-            Value::Text(text) | Value::Translated(text) => is_utf8(text),
-            Value::Texts(texts) => texts.iter().all(is_utf8),
-            Value::Int16(_) | Value::Int32(_) | Value::Int64(_) | Value::Binary(_) => true,
-        })
+        self.0.values().filter_map(Value::texts).all(|texts| std::str::from_utf8(&texts.bytes).is_ok())
     }
 
     /// The header as it stands in the file, from its magic on.
     ///
     /// # Errors
-    /// When it is larger than rpm reads.
+    /// When it is larger than rpm reads, and when a text holds a NUL: texts end with one, so that the rest of
+    /// it, and every text behind it, would be taken for something else.
     pub(super) fn to_bytes(&self, region: Region) -> Result<Vec<u8>> {
         let index_length = (self.0.len() + 1) * 16;
         let (mut index, mut data) = (Vec::with_capacity(index_length), Vec::new());
@@ -117,6 +120,9 @@ impl Header {
             if value.count() > MOST_ELEMENTS && !matches!(value, Value::Binary(_)) {
                 let (count, limit) = (value.count() as u64, MOST_ELEMENTS as u64);
                 return Err(Error::TooMany { what: "files", count, format: "rpm", limit });
+            }
+            if value.texts().is_some_and(Texts::has_stray_nul) {
+                return Err(Error::ControlCharacter { field: "header" });
             }
             data.resize(data.len().next_multiple_of(value.alignment()), 0);
             index.extend(entry(*tag, value.kind(), data.len() as u32, value.count() as u32));
@@ -175,8 +181,14 @@ impl Value {
             Value::Int32(values) => values.len(),
             Value::Int64(values) => values.len(),
             Value::Binary(bytes) => bytes.len(),
-            Value::Texts(texts) => texts.len(),
-            Value::Text(_) | Value::Translated(_) => 1,
+            Value::Text(texts) | Value::Texts(texts) | Value::Translated(texts) => texts.count,
+        }
+    }
+
+    fn texts(&self) -> Option<&Texts> {
+        match self {
+            Value::Text(texts) | Value::Texts(texts) | Value::Translated(texts) => Some(texts),
+            Value::Int16(_) | Value::Int32(_) | Value::Int64(_) | Value::Binary(_) => None,
         }
     }
 
@@ -186,15 +198,25 @@ impl Value {
             Value::Int32(values) => data.extend(values.iter().flat_map(|value| value.to_be_bytes())),
             Value::Int64(values) => data.extend(values.iter().flat_map(|value| value.to_be_bytes())),
             Value::Binary(bytes) => data.extend(bytes),
-            Value::Text(text) | Value::Translated(text) => append_text(text, data),
-            Value::Texts(texts) => texts.iter().for_each(|text| append_text(text, data)),
+            Value::Text(texts) | Value::Texts(texts) | Value::Translated(texts) => data.extend(&texts.bytes),
         }
     }
 }
 
-fn append_text(text: &[u8], data: &mut Vec<u8>) {
-    data.extend(text);
-    data.push(0);
+impl Texts {
+    fn new<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> Texts {
+        let mut all = Texts::default();
+        for text in texts {
+            all.bytes.extend(text.as_ref());
+            all.bytes.push(0);
+            all.count += 1;
+        }
+        all
+    }
+
+    fn has_stray_nul(&self) -> bool {
+        self.bytes.iter().filter(|byte| **byte == 0).count() != self.count
+    }
 }
 
 #[cfg(test)]
@@ -228,6 +250,9 @@ mod tests {
         header.put_int32s(1028, vec![0; MOST_ELEMENTS + 1]);
         let error = header.to_bytes(Region::Immutable).unwrap_err();
         assert_eq!(error.to_string(), "1048576 files are more than rpm can count (1048575)");
+        let mut header = Header::default();
+        header.put_texts(1039, ["root", "ro\0ot"]);
+        assert!(matches!(header.to_bytes(Region::Immutable), Err(Error::ControlCharacter { .. })));
         let mut header = Header::default();
         header.put_binary(1, vec![0; LONGEST]);
         assert!(matches!(header.to_bytes(Region::Immutable), Err(Error::TooLarge { .. })));

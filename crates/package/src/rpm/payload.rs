@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! reader thread: file → its digest, its color → cpio ─┐
-//! this thread:   └─ 1 MiB pieces → SHA-256 → compressor → SHA-256 → out
+//! this thread:   └─ pieces       → SHA-256 → compressor → SHA-256 → out
 //! ```
 //!
 //! Memory is a handful of pieces and what the compressor needs, whatever the payload's size.
@@ -34,8 +34,8 @@ pub(super) struct Payload {
 }
 
 /// How much goes from thread to thread at once, and how many such pieces may wait.
-const PIECE: usize = 1 << 20;
-const WAITING: usize = 4;
+const PIECE: usize = 256 << 10;
+const WAITING: usize = 8;
 
 /// Writes the payload to `out`.
 ///
@@ -68,7 +68,7 @@ fn compress(
     out: &mut dyn Write,
 ) -> io::Result<(String, u64, String)> {
     let mut archive_digest = Sha256::new();
-    let out = Hashing { out: io::BufWriter::with_capacity(PIECE / 4, out), digest: Sha256::new(), size: 0 };
+    let out = Hashing { out: io::BufWriter::with_capacity(PIECE, out), digest: Sha256::new(), size: 0 };
     let mut encoder = Encoder::new(compression, resources, out)?;
     for piece in pieces {
         archive_digest.update(&piece);

@@ -18,7 +18,8 @@
 //! the contents on installation by the digests of the files, which the header's digest and signature cover.
 //! rpm 4.14 and later verify the payload by its SHA-256 in the header, also in FIPS mode, which has no MD5; and
 //! rpm 6 packages have none (`docs/manual/format_v6.md`). The SHA-1 stays for rpm 4.11, which knows no SHA-256
-//! of the header; where SHA-1 is forbidden, rpm passes over it for the better one (`lib/rpmvs.c`).
+//! of the header; where the machine forbids a digest, rpm from 4.14.3 on passes over it and takes the others
+//! (`rpmvsFiniRange` in `lib/rpmvs.c`, <https://bugzilla.redhat.com/show_bug.cgi?id=1652529>).
 //!
 //! **Nothing of the machine** is in the file: the times are the package's timestamp, the host is called
 //! `reproducible`, inodes count from 1, no cookie.
@@ -50,14 +51,12 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
     // Readable by every rpm, and quick. Harder compression is the project's choice for each distribution.
     let compression = package.options.compression.unwrap_or(Compression::GZIP);
     let mut header = describe(package, &evr, &files, compression)?;
-    let laid_out = Payload {
-        facts: files.unknown_facts(),
-        digest: "0".repeat(64),
-        archive_digest: "0".repeat(64),
-        size: 0,
-        archive_size: 0,
+    let header_length = {
+        let (facts, zeros) = (files.unknown_facts(), "0".repeat(64));
+        let (digest, archive_digest) = (zeros.clone(), zeros);
+        let laid_out = Payload { facts, digest, archive_digest, size: 0, archive_size: 0 };
+        put_payload(&laid_out, &files, &mut header)?.len() as u64
     };
-    let header_length = put_payload(&laid_out, &files, &mut header)?.len() as u64;
 
     let front = lead(&package.metadata, &evr);
     let start = (front.len() + SIGNATURES) as u64 + header_length;
@@ -67,7 +66,9 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
     let header = put_payload(&payload, &files, &mut header)?;
     let signatures = signatures(&header, &payload)?;
     out.seek(SeekFrom::Start(0))?;
-    out.write_all(&[&front[..], &signatures, &header].concat())?;
+    for part in [&front[..], &signatures, &header] {
+        out.write_all(part)?;
+    }
     out.flush()?;
     out.seek(SeekFrom::Start(start + payload.size))?;
     Ok(())

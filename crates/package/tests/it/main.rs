@@ -11,4 +11,6 @@ mod rpm_dump;
 mod rpm_fixture;
 mod rpm_format;
 mod rpm_lifecycle;
+mod rpm_lint;
+mod rpm_memory;
 mod rpm_reference;

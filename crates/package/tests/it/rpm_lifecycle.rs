@@ -1,4 +1,5 @@
 //! What happens on the customer's machine: the real rpm installs, upgrades, downgrades and erases.
+#![expect(clippy::unwrap_used, reason = "a package that cannot be made is a failed test")]
 
 use packhouse_package::rpm::{DependencyKind, Trigger, TriggerMoment};
 use packhouse_package::{Entry, Moment, Owner, Package, Relation, Script};
