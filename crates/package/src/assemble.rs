@@ -128,6 +128,9 @@ impl Package {
         for tree in &rules.trees {
             files.add_directory(tree, None, KEEPERS)?;
         }
+        // fpm, too, excludes from a tree that has its directories: `usr/share/doc` is one although only a file
+        // below it was named.
+        files.complete();
         for excluded in &rules.excludes {
             files.remove_matching(|path| pattern::matches(excluded.as_bytes(), path.as_bytes()));
         }

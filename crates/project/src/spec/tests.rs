@@ -125,6 +125,16 @@ fn excludes_prefix_and_config_files_apply() {
 }
 
 #[test]
+fn an_excluded_directory_takes_named_files_with_it() {
+    let tree = Tree::new("-t deb -x usr/share/licenses");
+    tree.write("build/LICENSE", "x");
+    let file = "[[files]]\nsource = \"LICENSE\"\ndestination = \"/usr/share/licenses/hello/LICENSE\"\n";
+    tree.write("dist/packhouse.toml", &format!("{SETTINGS}{file}"));
+    let package = tree.package();
+    assert!(package.files.entry(&path("/usr/share/licenses")).is_none());
+}
+
+#[test]
 fn files_are_picked_from_the_build_and_get_their_attributes() {
     let tree = Tree::new("-t deb");
     tree.write("build/out/tree/a", "a").write("build/out/tree/sub/b", "b").write("build/out/x", "x");
