@@ -127,7 +127,9 @@ key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
         for line in source.lines() {
             if let Some(text) = line.strip_prefix("/// ") {
                 said = format!("{said} {text}");
-            } else if let Some((_, value)) = line.strip_prefix("pub const ").and_then(|it| it.split_once("\"")) {
+            } else if let Some((_, value)) =
+                line.strip_prefix("pub const ").and_then(|it| it.split_once("\""))
+            {
                 let name = value.trim_end_matches("\";");
                 let _ = writeln!(table, "| `{name}` | {} |", said.trim().trim_end_matches('.'));
                 said.clear();
@@ -141,7 +143,8 @@ key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
     fn passed_on(source: &str) -> String {
         let list = source.split_once("PASSED_ON: &[&str] = &[").and_then(|(_, rest)| rest.split_once("];"));
         let (list, _) = list.expect("the host engine has a list of variables");
-        let mut names: Vec<String> = list.split('"').skip(1).step_by(2).map(|name| format!("`{name}`")).collect();
+        let mut names: Vec<String> =
+            list.split('"').skip(1).step_by(2).map(|name| format!("`{name}`")).collect();
         names.extend(["`LANG`".to_owned(), "`LC_*`".to_owned()]);
         format!("{}.\n", names.join(", "))
     }
@@ -157,6 +160,9 @@ key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
             fs::write(&path, &page).unwrap();
         }
         let there = fs::read_to_string(&path).unwrap_or_default();
-        assert!(there == page, "docs/reference/environment.md is stale: UPDATE_DOCS=1 cargo test writes it anew");
+        assert!(
+            there == page,
+            "docs/reference/environment.md is stale: UPDATE_DOCS=1 cargo test writes it anew"
+        );
     }
 }
