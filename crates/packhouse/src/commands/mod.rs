@@ -25,7 +25,7 @@ use crate::output::{self, ColorChoice, Output, Style};
 
 /// Builds, packages, signs and publishes a project for many Linux distributions.
 #[derive(Parser)]
-#[command(version, about, propagate_version = true, max_term_width = 100)]
+#[command(version, about, max_term_width = 100)]
 #[command(after_help = "Examples:\n  packhouse init\n  packhouse release --all\n  packhouse verify pkg/site")]
 struct Cli {
     #[command(flatten)]
@@ -257,5 +257,13 @@ impl BuildArguments {
                 })
             })
             .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::command_line().debug_assert();
     }
 }
