@@ -85,3 +85,78 @@ impl Environment {
         Some(base.join("packhouse"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use fs_err as fs;
+
+    use super::*;
+
+    const INTRODUCTION: &str = "\
+# Environment variables
+
+<!-- Written from crates/packhouse/src/environment.rs; UPDATE_DOCS=1 cargo test -p packhouse writes it anew. -->
+
+Packhouse looks at these and at no others. An empty variable counts as unset.
+
+| variable | meaning |
+|---|---|
+";
+
+    const BUILDS: &str = "
+## What a build sees
+
+On the host engine a build's commands get `[build] environment` and, of the caller's variables, only those below:
+where tools are and keep their caches, the language, proxies. Keys, pass phrases and credentials of the release are
+not among them.
+
+";
+
+    const SECRETS: &str = "
+Secrets in the environment can be read by the user's other processes. Where files are possible, prefer `[sign]
+key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
+[Sign with your own key](../guides/sign-with-your-own-key.md).
+";
+
+    /// The constants above, with what is said of them.
+    fn table(source: &str) -> String {
+        let mut table = String::new();
+        let mut said = String::new();
+        for line in source.lines() {
+            if let Some(text) = line.strip_prefix("/// ") {
+                said = format!("{said} {text}");
+            } else if let Some((_, value)) = line.strip_prefix("pub const ").and_then(|it| it.split_once("\"")) {
+                let name = value.trim_end_matches("\";");
+                let _ = writeln!(table, "| `{name}` | {} |", said.trim().trim_end_matches('.'));
+                said.clear();
+            } else {
+                said.clear();
+            }
+        }
+        table
+    }
+
+    fn passed_on(source: &str) -> String {
+        let list = source.split_once("PASSED_ON: &[&str] = &[").and_then(|(_, rest)| rest.split_once("];"));
+        let (list, _) = list.expect("the host engine has a list of variables");
+        let mut names: Vec<String> = list.split('"').skip(1).step_by(2).map(|name| format!("`{name}`")).collect();
+        names.extend(["`LANG`".to_owned(), "`LC_*`".to_owned()]);
+        format!("{}.\n", names.join(", "))
+    }
+
+    #[test]
+    fn the_page_of_variables_says_what_the_code_says() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let host = fs::read_to_string(root.join("crates/build/src/engine/host.rs")).unwrap();
+        let table = table(include_str!("environment.rs"));
+        let page = [INTRODUCTION, &table, SECRETS, BUILDS, &passed_on(&host)].concat();
+        let path = root.join("docs/reference/environment.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&path, &page).unwrap();
+        }
+        let there = fs::read_to_string(&path).unwrap_or_default();
+        assert!(there == page, "docs/reference/environment.md is stale: UPDATE_DOCS=1 cargo test writes it anew");
+    }
+}

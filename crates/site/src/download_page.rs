@@ -20,10 +20,12 @@ pub fn download_page(head: &Head, info: &SiteInfo) -> Result<String> {
     if let Some(homepage) = &info.homepage {
         check_url("homepage", homepage, &["https://", "http://"])?;
     }
+    let command = install_command(info, main_channel(head))?;
     let mut groups: Vec<Group> = Vec::new();
     for latest in &head.latest {
         let Some(package) = head.package(&latest.path) else { continue };
-        let release = Release::new(package, &latest.channel, info)?;
+        let mut release = Release::new(package, &latest.channel, info)?;
+        release.command = release.command.filter(|own| *own != command);
         match groups.last_mut() {
             Some(group) if group.target == latest.target => group.releases.push(release),
             _ => groups.push(Group { target: visible(&latest.target), releases: vec![release] }),
@@ -35,7 +37,7 @@ pub fn download_page(head: &Head, info: &SiteInfo) -> Result<String> {
         name: visible(&head.name),
         summary: visible(&info.summary),
         homepage: info.homepage.as_deref(),
-        command: install_command(info, layout::STABLE)?,
+        command,
         site: info.location.checked()?,
         groups,
         keys: info.keys.iter().map(Key::new).collect(),
@@ -45,6 +47,15 @@ pub fn download_page(head: &Head, info: &SiteInfo) -> Result<String> {
         count: head.packages.len(),
     };
     Ok(page.render()?)
+}
+
+/// The channel that the page's first command installs from: a site that has only previews has no stable package
+/// for it to find.
+fn main_channel(head: &Head) -> &str {
+    match head.latest.iter().find(|latest| latest.channel == layout::STABLE).or(head.latest.first()) {
+        Some(latest) => &latest.channel,
+        None => layout::STABLE,
+    }
 }
 
 #[derive(Template)]
@@ -72,7 +83,8 @@ struct Group {
 }
 
 struct Release {
-    command: String,
+    /// How to install it, where that is not the page's first command.
+    command: Option<String>,
     channel: String,
     arch: String,
     version: String,
@@ -87,7 +99,7 @@ struct Release {
 impl Release {
     fn new(package: &Package, channel: &str, info: &SiteInfo) -> Result<Release> {
         Ok(Release {
-            command: install_command(info, channel)?,
+            command: Some(install_command(info, channel)?),
             channel: visible(channel),
             arch: visible(&package.arch),
             version: visible(&package.version),

@@ -94,8 +94,15 @@ impl Progress {
         if let Some(bar) = state.publishing.take() {
             bar.finish_and_clear();
         }
+        let mut last = Vec::new();
         for line in std::mem::take(&mut state.targets).into_values() {
-            line.bar.abandon();
+            last.push(format!("  {}  {}", line.bar.prefix(), line.bar.message()));
+            line.bar.finish_and_clear();
+        }
+        drop(state);
+        // Written anew: what bars leave on the screen is gone with the next line that is printed above them.
+        for line in last.iter().filter(|_| self.style.terminal) {
+            self.line(line.trim_end());
         }
     }
 

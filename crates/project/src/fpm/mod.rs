@@ -6,6 +6,8 @@
 
 mod arguments;
 pub mod flags;
+#[cfg(test)]
+mod reference;
 pub(crate) mod template;
 pub mod words;
 

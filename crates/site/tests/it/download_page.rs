@@ -20,6 +20,15 @@ fn the_page_of_a_site() {
 }
 
 #[test]
+fn the_first_command_finds_a_package_where_only_previews_are() {
+    let head = head(&[("debian 12", "x86_64", "preview", "hello_0.9_amd64.deb")]);
+    let page = download_page(&head, &info(site(), b"")).unwrap();
+    let commands: Vec<&str> = page.lines().filter(|line| line.contains("| sh")).collect();
+    assert_eq!(commands.len(), 1, "said once: {commands:?}");
+    assert!(commands[0].contains("preview"), "{commands:?}");
+}
+
+#[test]
 fn a_site_without_releases_has_a_page_too() {
     let page = download_page(&head(&[]), &info(site(), b"")).unwrap();
     assert!(page.contains("Nothing is published yet."));
