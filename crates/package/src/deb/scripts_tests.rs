@@ -1,3 +1,5 @@
+//! The generated maintainer scripts, read and run.
+
 use super::*;
 use crate::deb::{Systemd, SystemdUnit, Trigger};
 

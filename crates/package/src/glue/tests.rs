@@ -1,3 +1,5 @@
+//! Embedded scripts, run by real shells and python3.
+
 use std::process::{Command, Output};
 
 use super::*;

@@ -1,8 +1,10 @@
 //! The command line: one file a command, each from arguments to options to one operation.
 
 mod build;
+mod completions;
 mod init;
 mod key;
+mod man;
 mod publish;
 mod release;
 mod sign;
@@ -23,7 +25,7 @@ use crate::output::{self, ColorChoice, Output, Style};
 
 /// Builds, packages, signs and publishes a project for many Linux distributions.
 #[derive(Parser)]
-#[command(version, about, propagate_version = true, max_term_width = 100)]
+#[command(version, about, max_term_width = 100)]
 #[command(after_help = "Examples:\n  packhouse init\n  packhouse release --all\n  packhouse verify pkg/site")]
 struct Cli {
     #[command(flatten)]
@@ -71,6 +73,10 @@ enum Command {
     /// Look at the key that signs
     #[command(subcommand)]
     Key(key::Key),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write the pages of every command
+    Man(man::Man),
 }
 
 /// What every command gets.
@@ -112,6 +118,11 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The whole command line, for what is generated from it.
+fn command_line() -> clap::Command {
+    <Cli as clap::CommandFactory>::command().name("packhouse")
+}
+
 impl Command {
     fn run(self, context: &Context) -> Result<ExitCode> {
         match self {
@@ -123,6 +134,8 @@ impl Command {
             Command::Publish(command) => command.run(context),
             Command::Release(command) => command.run(context),
             Command::Key(command) => command.run(context),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(context),
         }
     }
 }
@@ -244,5 +257,13 @@ impl BuildArguments {
                 })
             })
             .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::command_line().debug_assert();
     }
 }

@@ -31,7 +31,9 @@ impl Sign {
         };
         let plan = ops::plan(&options, environment)?.plan;
         let on_event = |event| context.output.event(event);
-        let keys = Keys::open(&plan, Site::open(&plan)?.is_local(), environment, &on_event)?;
+        // A site that this version cannot publish to is no reason not to sign for it.
+        let is_local = Site::open(&plan).is_ok_and(|site| site.is_local());
+        let keys = Keys::open(&plan, is_local, environment, &on_event)?;
         let now = environment.now.into();
         let signed: Vec<(PathBuf, String)> = if self.files.is_empty() {
             let manifest = ops::sign_manifest(&plan, &keys, now, &on_event)?;
