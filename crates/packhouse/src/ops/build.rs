@@ -83,6 +83,7 @@ pub async fn build(
         output: &output,
         host: Host {
             scratch: environment.scratch(),
+            time: plan.time.as_unix(),
             environment: environment.variables().to_vec(),
             keep_failed: options.keep_failed,
         },
