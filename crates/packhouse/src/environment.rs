@@ -73,7 +73,9 @@ impl Environment {
 
     /// The directory for builds, an absolute path.
     pub fn scratch(&self) -> PathBuf {
-        self.current_directory.join(self.get(TMPDIR).unwrap_or("/tmp")).join(format!("packhouse-{}", self.user))
+        self.current_directory
+            .join(self.get(TMPDIR).unwrap_or("/tmp"))
+            .join(format!("packhouse-{}", self.user))
     }
 
     /// The directory for what Packhouse keeps of this user's.
