@@ -32,6 +32,12 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// A command of the build removed the directory that the build runs in.
+    #[error("the build removed the directory it runs in; not run: {command}")]
+    WorkspaceGone {
+        /// The command that came next.
+        command: String,
+    },
     /// A command of the build failed.
     #[error("command {number} of {total} failed with {}: {command}", describe(.status))]
     Command {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{Error, Result};
 
-/// The directory that holds what earlier builds left; never part of the source.
+/// The directory that holds what earlier builds left; of it only what Git tracks is part of the source.
 const OUTPUT: &str = "pkg";
 
 /// The working tree of a project.
@@ -66,18 +66,19 @@ impl Source {
         if !self.in_git || !self.git_succeeds(&["rev-parse", "--verify", "--quiet", "HEAD"])? {
             return Ok(None);
         }
-        let head = self.git_line(&["log", "-1", "--format=%H %ct", "HEAD"])?;
+        let head = self.git_line(&["log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD"])?;
         let (commit, time) = head.split_once(' ').unwrap_or((&head, "0"));
         let branch = self.git_line(&["symbolic-ref", "--short", "--quiet", "HEAD"]).ok();
         let tag = self.git_line(&["describe", "--tags", "--abbrev=0"]).ok();
-        let changed = self.git(&["status", "--porcelain", "-z", "--", ".", ":(exclude)pkg"])?;
+        let changed = self.git(&["status", "--porcelain", "-z", "--untracked-files=no", "--", "."])?;
+        let is_dirty = !changed.is_empty() || !self.untracked()?.is_empty();
         Ok(Some(Revision {
             commit: commit.into(),
             short: self.git_line(&["rev-parse", "--short=7", "HEAD"])?,
             time: time.parse().unwrap_or(0),
             branch,
             tag,
-            is_dirty: !changed.is_empty(),
+            is_dirty,
         }))
     }
 
@@ -88,7 +89,7 @@ impl Source {
     /// When a file cannot be read or written.
     pub fn copy_to(&self, destination: &Path) -> Result<()> {
         if self.in_git {
-            for path in self.git_files(&self.root)? {
+            for path in self.files()? {
                 copy(&self.root.join(&path), &destination.join(&path))?;
             }
         } else {
@@ -102,27 +103,41 @@ impl Source {
         Ok(())
     }
 
-    /// What Git tracks below `directory` plus what it does not ignore, relative to it; submodules too.
-    fn git_files(&self, directory: &Path) -> Result<Vec<PathBuf>> {
-        let list =
-            ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", "."];
-        let listing = run_git(directory, &list)?;
-        let mut files = Vec::new();
-        for name in listing.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-            let path = PathBuf::from(OsStr::from_bytes(name));
-            if path.starts_with(OUTPUT) {
-                continue;
-            }
-            let Ok(metadata) = fs::symlink_metadata(directory.join(&path)) else {
-                continue; // deleted in the working tree, not yet in the index
-            };
-            if metadata.is_dir() {
-                let below = self.git_files(&directory.join(&path))?;
-                files.extend(below.into_iter().map(|file| path.join(file)));
-            } else {
-                files.push(path);
+    /// What Git tracks plus what it does not ignore, relative to the root; submodules too.
+    ///
+    /// Go projects keep source in `pkg/`: what Git tracks there is the project's, the rest earlier builds'.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = self.untracked()?;
+        files.extend(tracked(&self.root)?);
+        let mut all = Vec::with_capacity(files.len());
+        for path in files {
+            match fs::symlink_metadata(self.root.join(&path)) {
+                Ok(metadata) if metadata.is_dir() => all.extend(self.repository(&path)?),
+                Ok(_) => all.push(path),
+                // Deleted in the working tree, not yet in the index.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // A directory that was replaced by a file.
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
+                Err(error) => return Err(error.into()),
             }
         }
+        Ok(all)
+    }
+
+    /// The files of a submodule or another repository inside this one; none when it is not checked out.
+    fn repository(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        let root = self.root.join(path);
+        if !root.join(".git").exists() {
+            return Ok(Vec::new()); // Git would answer for the repository around it
+        }
+        let files = Source { root, in_git: true }.files()?;
+        Ok(files.into_iter().map(|file| path.join(file)).collect())
+    }
+
+    /// Files that are neither tracked nor ignored, except what earlier builds left.
+    fn untracked(&self) -> Result<Vec<PathBuf>> {
+        let mut files = list(&self.root, &["--others", "--exclude-standard"])?;
+        files.retain(|path| !path.starts_with(OUTPUT));
         Ok(files)
     }
 
@@ -140,6 +155,40 @@ impl Source {
     }
 }
 
+fn tracked(directory: &Path) -> Result<Vec<PathBuf>> {
+    list(directory, &["--cached", "--deduplicate"])
+}
+
+fn list(directory: &Path, which: &[&str]) -> Result<Vec<PathBuf>> {
+    let listing = run_git(directory, &[&["ls-files", "-z"], which, &["--", "."]].concat())?;
+    let names = listing.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect())
+}
+
+/// Variables that would point Git at another repository or change what arguments mean: set inside hooks and by
+/// `git rebase --exec` (`git rev-parse --local-env-vars`), and the pathspec switches of git(1).
+const GIT_VARIABLES: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_GRAFT_FILE",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_NAMESPACE",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
 fn git_command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command
@@ -150,11 +199,10 @@ fn git_command(directory: &Path, arguments: &[&str]) -> Command {
         .env("GIT_OPTIONAL_LOCKS", "0")
         // What signs is no business of Git's (packhouse's `environment.rs` names them).
         .env_remove("PACKHOUSE_SIGNING_KEY")
-        .env_remove("PACKHOUSE_SIGNING_PASSPHRASE")
-        // Set inside hooks and `git rebase --exec`; they would point us at another repository.
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE");
+        .env_remove("PACKHOUSE_SIGNING_PASSPHRASE");
+    for name in GIT_VARIABLES {
+        command.env_remove(name);
+    }
     command
 }
 

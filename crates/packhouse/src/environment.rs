@@ -71,9 +71,11 @@ impl Environment {
         &self.variables
     }
 
-    /// The directory for builds.
+    /// The directory for builds, an absolute path.
     pub fn scratch(&self) -> PathBuf {
-        Path::new(self.get(TMPDIR).unwrap_or("/tmp")).join(format!("packhouse-{}", self.user))
+        self.current_directory
+            .join(self.get(TMPDIR).unwrap_or("/tmp"))
+            .join(format!("packhouse-{}", self.user))
     }
 
     /// The directory for what Packhouse keeps of this user's.

@@ -139,6 +139,25 @@ settings! {
     }
 }
 
+impl Lists {
+    /// Every relation and path.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Located<String>> {
+        let lists = [
+            &self.depends,
+            &self.pre_depends,
+            &self.recommends,
+            &self.suggests,
+            &self.enhances,
+            &self.provides,
+            &self.conflicts,
+            &self.replaces,
+            &self.config_files,
+            &self.exclude,
+        ];
+        lists.into_iter().flatten().flatten()
+    }
+}
+
 /// One of `[[files]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the keys, documented in docs/reference/packhouse-toml.md")]
@@ -175,7 +194,12 @@ impl ProjectFile {
 
     /// These settings laid over `base`: a key that is set here hides the same key there.
     #[must_use]
-    pub fn over(self, base: ProjectFile) -> ProjectFile {
+    pub fn over(self, mut base: ProjectFile) -> ProjectFile {
+        if self.version.from.is_some() || self.version.literal.is_some() {
+            // A version comes from one place: either key hides both.
+            base.version.from = None;
+            base.version.literal = None;
+        }
         ProjectFile {
             texts: self.texts.over(base.texts),
             lists: self.lists.over(base.lists),
@@ -188,6 +212,31 @@ impl ProjectFile {
             publish: self.publish.over(base.publish),
             channels: channels_over(self.channels, base.channels),
         }
+    }
+}
+
+impl ProjectFile {
+    /// The keys that are the whole project's, where they are set: a site, its keys and its channels cannot
+    /// differ by target.
+    pub(crate) fn keys_of_the_project(&self) -> Vec<(String, &Place)> {
+        let (sign, publish) = (&self.sign, &self.publish);
+        let singles = [
+            ("sign.key", &sign.key),
+            ("sign.key-file", &sign.key_file),
+            ("sign.passphrase-file", &sign.passphrase_file),
+            ("sign.keyring", &sign.keyring),
+            ("publish.to", &publish.to),
+            ("publish.public-url", &publish.public_url),
+        ];
+        let singles =
+            singles.into_iter().filter_map(|(key, value)| Some((key.to_owned(), &value.as_ref()?.place)));
+        let lists = self.channels.iter().flatten().flat_map(|(name, channel)| {
+            let lists = [("branches", &channel.branches), ("tags", &channel.tags)];
+            lists.into_iter().filter_map(move |(list, values)| {
+                Some((format!("channels.{name}.{list}"), &values.as_ref()?.first()?.place))
+            })
+        });
+        singles.chain(lists).collect()
     }
 }
 

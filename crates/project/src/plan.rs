@@ -1,14 +1,14 @@
 //! What a release means: every target resolved, nothing left to look up.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use packhouse_build::{Job, Revision};
 use packhouse_package::assemble::Spec;
 use packhouse_package::{Arch, Format, Timestamp};
 
+use crate::Target;
 use crate::channel::Reference;
-use crate::{Problem, Target};
 
 /// What a plan depends on besides the project's files: gathered by the caller, who may look at the machine.
 #[derive(Clone, Debug)]
@@ -194,11 +194,6 @@ impl Tag {
         text.push_str(rest);
         Ok(text)
     }
-}
-
-/// Why a plan's file cannot be named, as a problem of the target.
-pub(crate) fn format_problem(directory: &Path, error: &packhouse_package::Error) -> Problem {
-    Problem::with(directory.join("fpm.cmd"), error.to_string()).maybe_help(error.help())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use packhouse_package::{Format, Moment, Script};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::Arguments;
-use crate::plan::{DEFAULT_FORMAT, format_problem};
+use crate::plan::DEFAULT_FORMAT;
 use crate::version::{self, VersionSource};
 use crate::{
     EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Tag, Target, TargetPlan, channel,
@@ -18,6 +18,9 @@ use crate::{
 
 /// Where the shared settings are, relative to the project.
 pub const PROJECT_FILE: &str = "dist/packhouse.toml";
+
+/// Nobody writes more by hand; what is larger is another file by mistake.
+const LARGEST_SETTINGS: u64 = 1024 * 1024;
 
 /// A keyring that is used without being named.
 const DEFAULT_KEYRING: &str = "dist/trustedkeys.gpg";
@@ -98,18 +101,17 @@ impl Project {
         let selected = self.select(selection)?;
         let settings = &self.shared;
         let name = required(&settings.texts.name, "name", "\"my-program\"", &mut problems);
-        let version = self.version(facts, &mut problems);
+        let version = self.version(settings, facts, &mut problems);
         let channel = self.channel(facts, &mut problems);
-        let targets = selected
-            .iter()
-            .filter_map(|files| self.plan_target(files, version.as_deref()?, facts, &mut problems))
-            .collect();
+        let targets: Vec<TargetPlan> =
+            selected.iter().filter_map(|files| self.plan_target(files, facts, &mut problems)).collect();
+        self.check_file_names(&targets, &mut problems);
         problems.or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),
             summary: text(&settings.texts.summary).unwrap_or_default(),
             homepage: text(&settings.texts.homepage),
-            version: version.unwrap_or_default(),
+            version: version.map(|version| version.value).unwrap_or_default(),
             channel: channel.unwrap_or_default(),
             time: facts.time,
             revision: facts.revision.clone(),
@@ -167,15 +169,52 @@ impl Project {
         Err(Problem::with("dist", format!("there is no target {name}")).help(help).into())
     }
 
-    fn version(&self, facts: &Facts, problems: &mut Problems) -> Option<String> {
-        let settings = &self.shared.version;
+    /// Each package's file must have a name of its own: all lie in `pkg/`.
+    fn check_file_names(&self, targets: &[TargetPlan], problems: &mut Problems) {
+        let mut named: BTreeMap<&str, &Target> = BTreeMap::new();
+        for target in targets {
+            let Some(other) = named.insert(&target.file_name, &target.target) else { continue };
+            let message =
+                format!("the packages of {other} and {} would both be `{}`", target.target, target.file_name);
+            let problem = match &self.shared.version.format {
+                Some(format) => Problem::at(&format.place, message),
+                None => Problem::with(PROJECT_FILE, message),
+            };
+            problems
+                .push(problem.help(format!("put {{target}} into [version] format: \"{DEFAULT_FORMAT}\"")));
+        }
+    }
+
+    /// The project's version as packages carry it, and where it is written.
+    fn version(
+        &self,
+        settings: &ProjectFile,
+        facts: &Facts,
+        problems: &mut Problems,
+    ) -> Option<Located<String>> {
+        let version = self.written_version(settings, facts, problems)?;
+        if version.value.is_empty() || version.value.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            let message = format!("`{}` is no version", version.value.escape_debug());
+            problems.push(Problem::at(&version.place, message).help("as in 1.2.3"));
+            return None;
+        }
+        Some(Located { value: version::for_packages(&version.value), place: version.place })
+    }
+
+    fn written_version(
+        &self,
+        settings: &ProjectFile,
+        facts: &Facts,
+        problems: &mut Problems,
+    ) -> Option<Located<String>> {
+        let settings = &settings.version;
         if let (Some(_), Some(from)) = (&settings.literal, &settings.from) {
             let problem = Problem::at(&from.place, "[version] says both `from` and `literal`");
             problems.push(problem.help("keep the one that tells the version"));
             return None;
         }
         let source = match (&settings.literal, &settings.from) {
-            (Some(literal), _) => return Some(version::for_packages(&literal.value)),
+            (Some(literal), _) => return Some(literal.clone()),
             (None, Some(from)) => match VersionSource::parse(&from.value) {
                 Some(source) => source,
                 None => {
@@ -197,13 +236,7 @@ impl Project {
             },
         };
         let tag = facts.revision.as_ref().and_then(|revision| revision.tag.as_deref());
-        match source.read(&self.root, tag) {
-            Ok(version) => Some(version::for_packages(&version.value)),
-            Err(problem) => {
-                problems.push(*problem);
-                None
-            }
-        }
+        source.read(&self.root, tag).map_err(|problem| problems.push(*problem)).ok()
     }
 
     fn channel(&self, facts: &Facts, problems: &mut Problems) -> Option<String> {
@@ -225,31 +258,30 @@ impl Project {
         Some(channel::choose(self.shared.channels.as_ref(), reference.as_ref()))
     }
 
-    fn plan_target(
-        &self,
-        files: &TargetFiles,
-        version: &str,
-        facts: &Facts,
-        problems: &mut Problems,
-    ) -> Option<TargetPlan> {
+    fn plan_target(&self, files: &TargetFiles, facts: &Facts, problems: &mut Problems) -> Option<TargetPlan> {
         let format = files.format?;
         let settings = &files.settings;
         let target = &files.target;
+        let version = self.version(settings, facts, problems)?;
         let tag = Tag {
-            version: version.to_owned(),
+            version: version.value.clone(),
             target: target.to_string(),
             built: facts.time.strftime("%y%m%d%H%M").expect("the directives are strftime's"),
             revision: facts.revision.as_ref().map(|revision| revision.short.clone()),
         };
         let pattern = settings.version.format.as_ref();
+        let of_format = |message: String| match pattern {
+            Some(format) => Problem::at(&format.place, message),
+            None => Problem::with(PROJECT_FILE, message),
+        };
         let tagged = match tag.render(pattern.map_or(DEFAULT_FORMAT, |format| &format.value), facts.time) {
+            Ok(tagged) if tagged.is_empty() || tagged.chars().any(char::is_control) => {
+                problems.push(of_format(format!("`{}` is no version", tagged.escape_debug())));
+                return None;
+            }
             Ok(tagged) => tagged,
             Err((reason, fix)) => {
-                let problem = match pattern {
-                    Some(format) => Problem::at(&format.place, reason),
-                    None => Problem::with(PROJECT_FILE, reason),
-                };
-                problems.push(problem.help(fix));
+                problems.push(of_format(reason).help(fix));
                 return None;
             }
         };
@@ -270,10 +302,31 @@ impl Project {
         let file_name = match format.get().file_name(&spec.metadata, &spec.options) {
             Ok(name) => name,
             Err(error) => {
-                problems.push(format_problem(&target.directory(), &error));
+                // Who is to blame: the version by itself, what the format adds to it, or the release.
+                let is_good = |version: &str, release: Option<String>| {
+                    let mut metadata = spec.metadata.clone();
+                    metadata.version.version = version.to_owned();
+                    metadata.version.release = release;
+                    format.get().file_name(&metadata, &spec.options).is_ok()
+                };
+                let release = inputs.release();
+                let problem = if !is_good(&version.value, None) {
+                    Problem::at(&version.place, error.to_string())
+                } else if !is_good(&tagged, None) {
+                    of_format(error.to_string())
+                } else if let Some(release) = release {
+                    Problem::at(&release.place, error.to_string())
+                } else {
+                    Problem::with(target.directory().join("fpm.cmd"), error.to_string())
+                };
+                problems.push(problem.maybe_help(error.help()));
                 return None;
             }
         };
+        if let Err(error) = spec::check_writable(&spec, format) {
+            problems.push(inputs.problem(&error));
+            return None;
+        }
         Some(TargetPlan {
             target: target.clone(),
             arch: facts.arch,
@@ -291,6 +344,10 @@ impl TargetFiles {
     fn read(root: &Path, target: Target, shared: &ProjectFile, problems: &mut Problems) -> TargetFiles {
         let directory = target.directory();
         let own = read_settings(root, &directory.join("target.toml"), problems).unwrap_or_default();
+        for (key, place) in own.keys_of_the_project() {
+            let problem = Problem::at(place, format!("`{key}` is the whole project's, not one target's"));
+            problems.push(problem.help("set it in dist/packhouse.toml"));
+        }
         let arguments = fpm::parse(root, &directory, problems);
         let scripts = read_scripts(root, &directory, problems);
         let format = package_format(&directory, &arguments, root, problems);
@@ -359,6 +416,12 @@ pub(crate) fn read_script(root: &Path, path: &Path, problems: &mut Problems) -> 
 }
 
 fn read_settings(root: &Path, path: &Path, problems: &mut Problems) -> Option<ProjectFile> {
+    let length = fs::metadata(root.join(path)).map_or(0, |metadata| metadata.len());
+    if length > LARGEST_SETTINGS {
+        let message = format!("{length} bytes are more than the {LARGEST_SETTINGS} that settings may have");
+        problems.push(Problem::with(path, message));
+        return Some(ProjectFile::default());
+    }
     let text = match fs::read_to_string(root.join(path)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
@@ -395,23 +458,25 @@ fn job(root: &Path, settings: &ProjectFile, tag: &Tag, name: &str, problems: &mu
         ("{target}", &tag.target),
         ("{project}", root.to_str().unwrap_or("")),
     ];
-    let mut whole = |written: &Located<String>| {
+    let fill = |written: &Located<String>| {
+        values.iter().fold(written.value.clone(), |text, (element, value)| text.replace(element, value))
+    };
+    let variables = settings.build.environment.iter().flatten();
+    for written in settings.build.commands.iter().flatten().chain(variables.clone().map(|(_, value)| value)) {
         if written.value.contains('\0') {
             problems.push(Problem::at(&written.place, "a NUL byte cannot be part of a command or variable"));
         }
-        written.value.clone()
-    };
-    let fill = |text: String| values.iter().fold(text, |text, (element, value)| text.replace(element, value));
+    }
+    for (name, value) in variables.clone() {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let message = format!("`{}` cannot be the name of a variable", name.escape_debug());
+            problems.push(Problem::at(&value.place, message));
+        }
+    }
     Job {
         project: name.to_owned(),
-        commands: settings.build.commands.iter().flatten().map(&mut whole).collect(),
-        environment: settings
-            .build
-            .environment
-            .iter()
-            .flatten()
-            .map(|(name, value)| (name.clone(), fill(whole(value))))
-            .collect(),
+        commands: settings.build.commands.iter().flatten().map(|command| command.value.clone()).collect(),
+        environment: variables.map(|(name, value)| (name.clone(), fill(value))).collect(),
     }
 }
 

@@ -156,7 +156,8 @@ impl<'a> Section<'a> {
     }
 
     fn to_string(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Located<String>> {
-        let text = value.get_ref().as_str().map(str::to_owned);
+        // TOML leaves to its readers what a line end in a string is; a file from Windows says the same as any.
+        let text = value.get_ref().as_str().map(|text| text.replace("\r\n", "\n"));
         self.typed(key, value, "a string", text)
     }
 

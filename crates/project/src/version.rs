@@ -120,6 +120,8 @@ fn open(root: &Path, name: &str) -> Result<Arc<SourceFile>, Box<Problem>> {
         };
         Problem::with(name, reason).help(format!("set [version] from to the file that has it, {LITERAL}"))
     })?;
+    // A byte order mark, as Windows' editors write it, is not part of the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(Arc::new(SourceFile { path: PathBuf::from(name), text: text.into() }))
 }
 
@@ -139,7 +141,23 @@ fn git_tag(tag: Option<&str>) -> Found {
         ));
     };
     let file = Arc::new(SourceFile { path: "git-tag".into(), text: tag.into() });
-    located(&file, 0..tag.len(), tag)
+    match version_in_tag(tag) {
+        Some(start) => located(&file, start..tag.len(), &tag[start..]),
+        None => {
+            let place = Place { file, span: 0..tag.len() };
+            let problem = Problem::at(&place, format!("the newest tag, `{tag}`, does not name a version"));
+            Err(Box::new(problem.help(format!("tag the commit as in v1.2.3 or release-1.2, {LITERAL}"))))
+        }
+    }
+}
+
+/// Where a tag's version starts: `v1.2`, `1.2`, `release-1.2`, `program/v1.2`.
+fn version_in_tag(tag: &str) -> Option<usize> {
+    tag.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).find(|at| {
+        let before = &tag[..*at];
+        let before = before.strip_suffix(['v', 'V']).unwrap_or(before);
+        before.is_empty() || before.ends_with(['-', '/', '_'])
+    })
 }
 
 fn version_file(file: &Arc<SourceFile>) -> Found {
@@ -156,16 +174,31 @@ fn package_json(file: &Arc<SourceFile>) -> Found {
         .map_err(|error| Problem::with(&file.path, format!("not valid JSON: {error}")))?;
     match manifest.get("version").and_then(serde_json::Value::as_str) {
         Some(version) => {
-            let start = file.text.find(&format!("\"{version}\"")).map_or(0, |quote| quote + 1);
-            located(file, start..start + version.len(), version)
+            /// Borrows the value where it stands, unless it has escapes.
+            #[derive(serde::Deserialize)]
+            struct Top<'a> {
+                #[serde(borrow)]
+                version: std::borrow::Cow<'a, str>,
+            }
+            let top = serde_json::from_str::<Top<'_>>(&file.text);
+            let span = match &top {
+                Ok(Top { version: std::borrow::Cow::Borrowed(text) }) => {
+                    let start = text.as_ptr().addr() - file.text.as_ptr().addr();
+                    start..start + text.len()
+                }
+                _ => 0..0,
+            };
+            located(file, span, version)
         }
         None => missing(file, "has no `version`"),
     }
 }
 
-fn parse_toml<'a>(file: &'a SourceFile) -> Result<DeTable<'a>, Box<Problem>> {
-    let table = DeTable::parse(&file.text)
-        .map_err(|error| Problem::with(&file.path, format!("not valid TOML: {}", error.message())))?;
+fn parse_toml(file: &Arc<SourceFile>) -> Result<DeTable<'_>, Box<Problem>> {
+    let table = DeTable::parse(&file.text).map_err(|error| {
+        let place = Place { file: file.clone(), span: error.span().unwrap_or(0..0) };
+        Problem::at(&place, format!("not valid TOML: {}", error.message()))
+    })?;
     Ok(table.into_inner())
 }
 
@@ -189,9 +222,10 @@ fn cargo(root: &Path, file: &Arc<SourceFile>) -> Found {
         None => {}
     }
     // A virtual manifest, or a member: the workspace root is here or in a directory above (Cargo's own rule).
-    for directory in root.ancestors() {
+    for (above, directory) in root.ancestors().enumerate() {
         let Ok(text) = fs::read_to_string(directory.join("Cargo.toml")) else { continue };
-        let file = Arc::new(SourceFile { path: "Cargo.toml".into(), text: text.into() });
+        let path = PathBuf::from("../".repeat(above)).join("Cargo.toml");
+        let file = Arc::new(SourceFile { path, text: text.into() });
         let table = parse_toml(&file)?;
         if let Some(version) = lookup(&table, &["workspace", "package", "version"]) {
             if let Some(text) = version.get_ref().as_str() {
@@ -234,23 +268,26 @@ fn pyproject(file: &Arc<SourceFile>) -> Found {
 /// The first `version:` of `def project`, a literal or the attribute `@version` with a literal.
 fn mix(file: &Arc<SourceFile>) -> Found {
     let code = without_comments(&file.text);
-    let project = code.find("def project").unwrap_or(0);
-    let Some(key) = find_key(&code, project) else {
+    let start = code.find("def project").unwrap_or(0);
+    let code = &code[..start + body_length(&code[start..])];
+    let Some(key) = find_key(code, start) else {
         return missing(file, "`def project` has no `version:`");
     };
     let value = key + code[key..].len() - code[key..].trim_start().len();
-    if let Some(span) = string_at(&code, value) {
+    if let Some(span) = string_at(code, value).filter(|span| is_last(&code[span.end + 1..])) {
         return located(file, span.clone(), &file.text[span]);
     }
-    if let Some(name) = attribute_at(&code, value) {
-        let definition = code.match_indices(name).map(|(at, _)| at).find_map(|at| {
+    if let Some(name) = attribute_at(code, value).filter(|name| is_last(&code[value + name.len()..])) {
+        // The last one before its use counts.
+        let definition = code[..value].rmatch_indices(name).map(|(at, _)| at).find_map(|at| {
             let starts_line = code[..at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty());
             let after = at + name.len();
             let rest = code[after..].trim_start();
             let spaced = rest.len() < code[after..].len();
             (starts_line && spaced).then(|| code.len() - rest.len())
         });
-        if let Some(span) = definition.and_then(|at| string_at(&code, at)) {
+        let span = definition.and_then(|at| string_at(code, at));
+        if let Some(span) = span.filter(|span| is_whole(&code[span.end + 1..])) {
             return located(file, span.clone(), &file.text[span]);
         }
     }
@@ -258,6 +295,32 @@ fn mix(file: &Arc<SourceFile>) -> Found {
     let place = Place { file: file.clone(), span: value..end };
     let problem = Problem::at(&place, "the version is computed, and mix.exs is read, not run");
     Err(Box::new(problem.help(format!("make it a string or an attribute `@version \"1.2.3\"`, {LITERAL}"))))
+}
+
+/// How far a function goes: to the line that begins the next one.
+fn body_length(code: &str) -> usize {
+    let mut length = 0;
+    for (index, line) in code.split_inclusive('\n').enumerate() {
+        let is_next = ["def ", "defp "].iter().any(|word| line.trim_start().starts_with(word));
+        if index > 0 && is_next {
+            break;
+        }
+        length += line.len();
+    }
+    length
+}
+
+/// Whether a value of a keyword list ends here, and does not go on as in `"1.0" <> suffix()`.
+fn is_last(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    rest.is_empty() || rest.starts_with([',', ']', ')', '}'])
+}
+
+/// Whether an attribute's value ends with its line, and is not continued on the next.
+fn is_whole(rest: &str) -> bool {
+    let (line, below) = rest.split_once('\n').unwrap_or((rest, ""));
+    let goes_on = ["<>", "|>", "||"].iter().any(|operator| below.trim_start().starts_with(operator));
+    (line.trim().is_empty() || line.trim_start().starts_with(';')) && !goes_on
 }
 
 fn find_key(code: &str, from: usize) -> Option<usize> {
@@ -273,7 +336,9 @@ fn find_key(code: &str, from: usize) -> Option<usize> {
 fn string_at(code: &str, at: usize) -> Option<std::ops::Range<usize>> {
     let rest = code[at..].strip_prefix('"')?;
     let end = rest.find('"')?;
-    (!rest[..end].contains("#{")).then_some(at + 1..at + 1 + end)
+    // An empty one begins a heredoc.
+    let is_literal = end > 0 && !rest[..end].contains(['\\', '#']);
+    is_literal.then_some(at + 1..at + 1 + end)
 }
 
 fn attribute_at(code: &str, at: usize) -> Option<&str> {
@@ -282,27 +347,42 @@ fn attribute_at(code: &str, at: usize) -> Option<&str> {
     Some(&code[at..at + 1 + end])
 }
 
-/// The same text with every comment blanked, so that places stay.
+/// The same text with every comment and heredoc blanked, so that places stay.
 fn without_comments(text: &str) -> String {
-    let mut in_string = false;
-    let mut in_comment = false;
-    let mut escaped = false;
-    text.chars()
-        .map(|c| {
-            match c {
-                '\n' => in_comment = false,
-                _ if in_comment => return if c.len_utf8() == 1 { ' ' } else { c },
-                '"' if !escaped => in_string = !in_string,
-                '#' if !in_string => {
-                    in_comment = true;
-                    return ' ';
-                }
-                _ => {}
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let (length, is_blank) = match c {
+            '"' if rest.starts_with("\"\"\"") => {
+                (rest[3..].find("\"\"\"").map_or(rest.len(), |end| end + 6), true)
             }
-            escaped = c == '\\' && !escaped;
-            c
-        })
-        .collect()
+            '"' => (string_length(rest), false),
+            '#' => (rest.find('\n').unwrap_or(rest.len()), true),
+            // A character's code, as in `?"` or `?\"`.
+            '?' => {
+                let count = if rest[1..].starts_with('\\') { 3 } else { 2 };
+                (rest.chars().take(count).map(char::len_utf8).sum(), false)
+            }
+            _ => (c.len_utf8(), false),
+        };
+        let (part, behind) = rest.split_at(length);
+        let blanked = |c: char| if is_blank && c != '\n' && c.is_ascii() { ' ' } else { c };
+        code.extend(part.chars().map(blanked));
+        rest = behind;
+    }
+    code
+}
+
+/// The length of the string that `text` begins with, quotes included.
+fn string_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            '"' if !is_escaped => return at + 1,
+            _ => is_escaped = c == '\\' && !is_escaped,
+        }
+    }
+    text.len()
 }
 
 #[cfg(test)]
@@ -331,6 +411,55 @@ mod tests {
         assert!(read(VersionSource::MixExs, computed).unwrap_err().ends_with("at line Some(3)"));
         let interpolated = "def project do\n  [version: \"1.#{minor()}\"]\n";
         assert!(read(VersionSource::MixExs, interpolated).unwrap_err().ends_with("at line Some(2)"));
+    }
+
+    #[test]
+    fn what_looks_like_a_mix_version_and_is_not_one_is_no_guess() {
+        for text in [
+            "def project do\n  [version: \"1.0.0\" <> suffix()]\n",
+            "@version \"1.0\" <> \"x\"\ndef project do\n  [version: @version]\n",
+            "@version \"1.0\"\n  <> \"x\"\ndef project do\n  [version: @version]\n",
+            "def project do\n  [version: @version <> \"-dev\"]\n",
+            "def project do\n  [version: \"\"\"\n  1.0\n  \"\"\"]\n",
+            "def project do\n  [apps_path: \"apps\"]\nend\ndefp deps do\n  [{:a, version: \"9.9\"}]\n",
+        ] {
+            assert!(read(VersionSource::MixExs, text).is_err(), "{text}");
+        }
+        for text in [
+            "@moduledoc \"\"\"\nA \" and def project: version: \"9\"\n\"\"\"\n@version \"1.0\"\ndef project do\n  [version: @version]\n",
+            "@quote ?\"\n@version \"0\"\n@version \"1.0\" # \"2\"\ndef project do\n  [a: \"# no\",\n version: @version,\n]\nend\n",
+        ] {
+            assert_eq!(read(VersionSource::MixExs, text).unwrap(), "1.0", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tag_may_have_a_word_in_front() {
+        for (tag, wanted) in [
+            ("v1.2.3", "1.2.3"),
+            ("release-1.2", "1.2"),
+            ("app2/v1.0-rc.1", "1.0-rc.1"),
+            ("2026.1", "2026.1"),
+        ] {
+            assert_eq!(VersionSource::GitTag.read(Path::new("/"), Some(tag)).unwrap().value, wanted);
+        }
+        assert!(VersionSource::GitTag.read(Path::new("/"), Some("nightly")).is_err());
+    }
+
+    #[test]
+    fn the_place_in_package_json_is_the_versions_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "\u{feff}{\n \"engines\": {\"version\": \"1.0.0\"},\n \"version\": \"1.0.0\"\n}\n";
+        fs::write(directory.path().join("package.json"), text).unwrap();
+        let found = VersionSource::PackageJson.read(directory.path(), None).unwrap();
+        assert_eq!(Problem::at(&found.place, "x").line(), Some(3));
+        assert_eq!(&found.place.file.text[found.place.span], "1.0.0");
+    }
+
+    #[test]
+    fn a_version_file_may_come_from_windows() {
+        assert_eq!(read(VersionSource::VersionFile, "\u{feff}1.2.3 \r\n\r\n").unwrap(), "1.2.3");
+        assert!(read(VersionSource::VersionFile, "1.2\n3\n").is_err());
     }
 
     #[test]

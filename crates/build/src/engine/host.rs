@@ -11,6 +11,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -19,47 +20,76 @@ use crate::{Error, Event, Job, Result, Source};
 
 /// Variables of the caller that a build gets: where tools are and keep their caches, language, proxies.
 const PASSED_ON: &[&str] = &[
+    "ALL_PROXY",
     "ASDF_DATA_DIR",
+    "ASDF_DIR",
     "CARGO_HOME",
+    "CCACHE_DIR",
     "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
     "GOCACHE",
     "GOMODCACHE",
     "GOPATH",
     "GOPROXY",
+    "GOROOT",
+    "GRADLE_USER_HOME",
     "HEX_HOME",
+    "HEX_MIRROR",
     "HOME",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "JAVA_HOME",
     "LOGNAME",
+    "MISE_DATA_DIR",
     "MIX_HOME",
+    "NIX_SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
     "NO_PROXY",
     "NPM_CONFIG_CACHE",
+    "NVM_DIR",
     "PATH",
     "PIP_CACHE_DIR",
+    "PNPM_HOME",
     "PYENV_ROOT",
+    "PYENV_VERSION",
     "RBENV_ROOT",
+    "REBAR_CACHE_DIR",
+    "REQUESTS_CA_BUNDLE",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
+    "SCCACHE_DIR",
+    "SDKMAN_DIR",
     "SHELL",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "TMPDIR",
     "USER",
+    "UV_CACHE_DIR",
+    "VOLTA_HOME",
     "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "YARN_CACHE_FOLDER",
+    "all_proxy",
     "http_proxy",
     "https_proxy",
     "no_proxy",
+    "npm_config_cache",
 ];
 
 /// How many lines of a failed command are shown.
 const TAIL_LINES: usize = 20;
 
-/// Runs jobs on this machine.
-#[derive(Clone, Debug)]
+/// How often a run looks whether another one has finished the same job.
+const LOCK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Runs jobs on this machine. Not `Debug`: the caller's environment holds secrets.
 pub struct Host {
-    /// Where private copies go: a directory of this user's, created when missing.
+    /// Where private copies go: an absolute path, a directory of this user's, created when missing.
     pub scratch: PathBuf,
+    /// The time that packages carry, in Unix seconds: commands get it as `SOURCE_DATE_EPOCH`, unless the job
+    /// sets another (<https://reproducible-builds.org/specs/source-date-epoch/>).
+    pub time: u32,
     /// The caller's environment; only [`PASSED_ON`] reaches a build.
     pub environment: Vec<(String, String)>,
     /// Leaves the private copy of a failed job in place.
@@ -141,6 +171,9 @@ impl Host {
         log: &Path,
     ) -> Result<std::process::ExitStatus> {
         use std::io::Write as _;
+        if !workspace.is_dir() {
+            return Err(Error::WorkspaceGone { command: command.into() });
+        }
         let mut output = fs::OpenOptions::new().append(true).open(log)?;
         writeln!(output, "$ {command}")?;
         let output = output.into_parts().0;
@@ -155,6 +188,7 @@ impl Host {
                     .filter(|(name, _)| is_passed_on(name))
                     .map(|(name, value)| (name, value)),
             )
+            .env("SOURCE_DATE_EPOCH", self.time.to_string())
             .envs(&job.environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -173,17 +207,22 @@ impl Host {
     async fn workspace(&self, job: &Job, on_event: &(dyn Fn(Event) + Sync)) -> Result<Workspace> {
         own_directory(&self.scratch)?;
         let path = self.scratch.join(job.directory_name());
-        let lock = fs::File::create(path.with_extension("lock"))?;
-        let lock = match lock.file().try_lock() {
-            Ok(()) => lock,
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-            Err(TryLockError::WouldBlock) => {
-                on_event(Event::Waiting);
-                tokio::task::spawn_blocking(move || lock.file().lock().map(|()| lock))
-                    .await
-                    .map_err(std::io::Error::other)??
+        // Not `with_extension`: a project's name may have a dot, and its jobs would share one lock.
+        let lock = fs::File::create(self.scratch.join(format!("{}.lock", job.directory_name())))?;
+        let mut is_waiting = false;
+        // Asked again and again instead of waited for: a thread that waits cannot be given up.
+        loop {
+            match lock.file().try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+                Err(TryLockError::WouldBlock) => {
+                    if !std::mem::replace(&mut is_waiting, true) {
+                        on_event(Event::Waiting);
+                    }
+                    tokio::time::sleep(LOCK_INTERVAL).await;
+                }
             }
-        };
+        }
         remove_tree(&path)?;
         fs::create_dir_all(&path)?;
         Ok(Workspace { path, keep: false, _lock: lock })
@@ -257,12 +296,45 @@ fn tail(log: &Path) -> Result<Vec<String>> {
     let mut end = Vec::new();
     file.read_to_end(&mut end)?;
     let text = String::from_utf8_lossy(&end);
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.lines().skip(usize::from(start > 0 && text.contains('\n'))).collect();
     let shown = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-    Ok(shown.iter().map(|line| without_controls(line)).collect())
+    Ok(shown.iter().map(|line| readable(line)).collect())
 }
 
-/// A build's output may hold escape sequences; a terminal must not act on them.
-fn without_controls(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() && c != '\t' { '·' } else { c }).collect()
+/// A line as a terminal would have left it: a build's output may hold escape sequences, which a terminal must not
+/// act on, and progress that overwrites itself. Cut where it is too long to be read.
+fn readable(line: &str) -> String {
+    const LONGEST: usize = 400;
+    let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+    let mut shown = String::new();
+    let mut characters = last.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            // ECMA-48, 5.4: a control sequence is ESC [, parameters, and one final byte from @ to ~.
+            '\u{1b}' if characters.next_if_eq(&'[').is_some() => {
+                while characters.next_if(|c| !('@'..='~').contains(c)).is_some() {}
+                characters.next();
+            }
+            '\t' => shown.push(c),
+            _ if c.is_control() => shown.push('·'),
+            _ => shown.push(c),
+        }
+    }
+    match shown.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_as_a_terminal_would_have_left_it() {
+        assert_eq!(readable("\u{1b}[31;1merror\u{1b}[0m: no"), "error: no");
+        assert_eq!(readable("10%\r50%\r100%\r"), "100%");
+        assert_eq!(readable("a\u{1b}]0;title\u{7}b"), "a·]0;title·b");
+        assert_eq!(readable(&"x".repeat(1000)).chars().count(), 401);
+    }
 }

@@ -6,12 +6,14 @@ use anyhow::Result;
 use packhouse_project::{PROJECT_FILE, scaffold};
 
 use super::Context;
+use crate::ops::UsageError;
 
 pub(super) fn run(context: &Context) -> Result<ExitCode> {
     let current = &context.environment.current_directory;
     let root =
         context.directory.as_ref().map_or_else(|| current.clone(), |directory| current.join(directory));
-    let root = fs_err::canonicalize(root)?;
+    let root = fs_err::canonicalize(root)
+        .map_err(|error| UsageError::new(error.to_string(), "name the project's directory with -C"))?;
     let files = scaffold::init(&root)?;
     scaffold::write(&root, &files)?;
     context

@@ -144,7 +144,7 @@ impl Context {
     /// Runs an operation that waits; Ctrl-C gives it up, and what it started is ended.
     fn block_on<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let result = runtime.block_on(async {
             tokio::select! {
                 result = operation => result,
                 signal = interrupted() => {
@@ -152,7 +152,11 @@ impl Context {
                     Err(anyhow::Error::new(Interrupted(signal)))
                 }
             }
-        })
+        });
+        // Dropped, the runtime would wait for every file that is being copied or compressed; whatever is not
+        // finished by then is no more than after `kill -9`.
+        runtime.shutdown_background();
+        result
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -74,6 +74,7 @@ pub async fn build(
     on_event: OnEvent<'_>,
 ) -> Result<BuildReport> {
     check(plan, options)?;
+    check_manifest(plan)?;
     let output = manifest::prepare(&plan.root)?;
     let at_a_time = options.at_a_time(plan);
     let workers = Workers {
@@ -83,6 +84,7 @@ pub async fn build(
         output: &output,
         host: Host {
             scratch: environment.scratch(),
+            time: plan.time.as_unix(),
             environment: environment.variables().to_vec(),
             keep_failed: options.keep_failed,
         },
@@ -131,6 +133,28 @@ fn check(plan: &Plan, options: &BuildOptions) -> Result<()> {
     Ok(())
 }
 
+/// Refuses to write a package over another target's, as targets built one after the other could.
+fn check_manifest(plan: &Plan) -> Result<()> {
+    let Some(manifest) = Manifest::read(&plan.root)? else { return Ok(()) };
+    for target in &plan.targets {
+        let name = target.target.to_string();
+        // One that this run builds anew gets another file.
+        let is_planned = |other: &str| plan.targets.iter().any(|target| target.target.to_string() == other);
+        let has_name = |built: &&Built| built.file == target.file_name && built.target != name;
+        if let Some(other) =
+            manifest.packages.iter().find(has_name).filter(|other| !is_planned(&other.target))
+        {
+            let message = format!(
+                "the package of {name} would replace that of {}: both are `{}`",
+                other.target, other.file
+            );
+            let help = "put {target} into [version] format of dist/packhouse.toml";
+            return Err(UsageError::new(message, help).into());
+        }
+    }
+    Ok(())
+}
+
 /// Enters the packages into the manifest and removes those that they replace.
 fn record(plan: &Plan, built: &[Built]) -> Result<()> {
     let known = Manifest::read(&plan.root)?.filter(|manifest| manifest.name == plan.name);
@@ -167,29 +191,28 @@ struct Workers<'a> {
 impl Workers<'_> {
     /// Builds targets that share a job, and packages each.
     async fn group(&self, targets: Vec<&TargetPlan>) -> Vec<Result<Built, Failure>> {
-        let started = Instant::now();
         let workspace = match &self.options.payload {
             Some(_) => Ok(None),
             None => self.run(&targets).await.map(Some),
         };
         match workspace {
             Ok(workspace) => {
-                let took = workspace.is_some().then(|| started.elapsed());
+                let took = workspace.as_ref().map(|(_, took)| *took);
                 for target in &targets {
                     self.tell(target, Stage::Built { took });
                 }
                 let root = match (&workspace, &self.options.payload) {
-                    (Some(workspace), _) => Payload::Build(workspace.path()),
+                    (Some((workspace, _)), _) => Payload::Build(workspace.path()),
                     (None, Some(tree)) => Payload::Staged(tree),
                     (None, None) => unreachable!("either a workspace or a staged tree is there"),
                 };
                 join_all(targets.iter().map(|target| self.package(target, root))).await
             }
-            Err(error) => {
+            Err((error, took)) => {
                 let error = Arc::new(error);
                 let fail = |target: &&TargetPlan| {
                     let message = format!("{error:#}");
-                    self.tell(target, Stage::Failed { error: message, took: Some(started.elapsed()) });
+                    self.tell(target, Stage::Failed { error: message, took: Some(took) });
                     Err(Failure { target: target.target.to_string(), error: error.clone() })
                 };
                 targets.iter().map(fail).collect()
@@ -197,8 +220,16 @@ impl Workers<'_> {
         }
     }
 
-    async fn run(&self, targets: &[&TargetPlan]) -> Result<Workspace> {
-        let _permit = self.permits.acquire().await.context("the builds were given up")?;
+    /// Runs the targets' job, and tells how long it took.
+    async fn run(&self, targets: &[&TargetPlan]) -> Result<(Workspace, Duration), (anyhow::Error, Duration)> {
+        let _permit = self.permits.acquire().await.expect("nobody closes the semaphore");
+        let started = Instant::now(); // waiting for one's turn is not building
+        let result = self.run_now(targets).await;
+        let took = started.elapsed();
+        result.map(|workspace| (workspace, took)).map_err(|error| (error, took))
+    }
+
+    async fn run_now(&self, targets: &[&TargetPlan]) -> Result<Workspace> {
         let log = |target: &TargetPlan| self.output.join("logs").join(format!("{}.log", target.target));
         let first = targets[0];
         let on_event = |event: packhouse_build::Event| {
@@ -208,19 +239,24 @@ impl Workers<'_> {
                 packhouse_build::Event::Command { command, .. } => command,
                 _ => return,
             };
-            for target in targets {
-                self.tell(target, Stage::Building { activity: activity.clone() });
-            }
+            self.tell(first, Stage::Building { activity });
         };
-        let result = self.host.run(&first.job, self.source, &log(first), &on_event).await;
         for target in &targets[1..] {
-            // The same build is each target's: its log is found under each name.
-            fs::copy(log(first), log(target))?;
+            // One build, told once.
+            self.tell(target, Stage::Building { activity: format!("with {}", first.target) });
+        }
+        let result = self.host.run(&first.job, self.source, &log(first), &on_event).await;
+        if matches!(result, Ok(_) | Err(packhouse_build::Error::Command { .. })) {
+            for target in &targets[1..] {
+                // The same build is each target's: its log is found under each name.
+                fs::copy(log(first), log(target))?;
+            }
         }
         Ok(result?)
     }
 
     async fn package(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built, Failure> {
+        let _permit = self.permits.acquire().await.expect("nobody closes the semaphore");
         let started = Instant::now();
         let result = self.write(target, payload).await;
         result.map_err(|error| {
@@ -231,7 +267,6 @@ impl Workers<'_> {
     }
 
     async fn write(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built> {
-        let _permit = self.permits.acquire().await.context("the builds were given up")?;
         let format = target.format.get();
         self.tell(target, Stage::Packaging { format: format.name() });
         let path = self.output.join(&target.file_name);

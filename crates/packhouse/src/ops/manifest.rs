@@ -96,7 +96,7 @@ impl Manifest {
         let unreadable = |reason: String| {
             UsageError::new(
                 format!("{} is not a manifest: {reason}", path.display()),
-                "build the targets again",
+                "remove it, and build the targets again",
             )
         };
         let manifest: Manifest =
@@ -147,7 +147,25 @@ pub fn prepare(root: &Path) -> Result<PathBuf> {
     if !ignore.exists() {
         fs::write(ignore, "*\n")?;
     }
+    remove_unfinished(&directory)?;
     Ok(directory)
+}
+
+/// Removes what a run that was killed did not finish.
+fn remove_unfinished(directory: &Path) -> Result<()> {
+    for item in fs::read_dir(directory)? {
+        let item = item?;
+        let name = item.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".unfinished"));
+        let process = process.and_then(|name| name.rsplit_once('.')?.1.parse().ok());
+        let process = process.and_then(rustix::process::Pid::from_raw);
+        if process.is_some_and(|process| {
+            rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH)
+        }) {
+            fs::remove_file(item.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Replaces a file by one that is written completely: a reader, or a crash, sees the old or the new one.

@@ -48,17 +48,26 @@ pub fn sign_files(files: &[PathBuf], keys: &Keys, now: SystemTime) -> Result<Vec
 
 /// The manifest, narrowed to the plan's targets.
 pub(super) fn selected(plan: &Plan) -> Result<Manifest> {
-    let mut manifest =
-        Manifest::read(&plan.root)?.filter(|manifest| manifest.name == plan.name).ok_or_else(|| {
-            UsageError::new("nothing is built: there is no pkg/manifest.json", "run `packhouse build` first")
-        })?;
+    let build_first = |message: String| UsageError::new(message, "run `packhouse build` first");
+    let mut manifest = Manifest::read(&plan.root)?
+        .ok_or_else(|| build_first("nothing is built: there is no pkg/manifest.json".into()))?;
+    if manifest.name != plan.name {
+        let message = format!("pkg/ holds packages of `{}`, not of `{}`", manifest.name, plan.name);
+        return Err(build_first(message).into());
+    }
     manifest
         .packages
         .retain(|built| plan.targets.iter().any(|target| target.target.to_string() == built.target));
     if manifest.packages.is_empty() {
         let targets: Vec<String> = plan.targets.iter().map(|target| target.target.to_string()).collect();
         let message = format!("nothing is built for {}", targets.join(", "));
-        return Err(UsageError::new(message, "run `packhouse build` first").into());
+        return Err(build_first(message).into());
+    }
+    if let Some(gone) =
+        manifest.packages.iter().find(|built| !manifest::directory(&plan.root).join(&built.file).is_file())
+    {
+        let message = format!("{} is listed in pkg/manifest.json and is not there", gone.file);
+        return Err(UsageError::new(message, "build its target again").into());
     }
     Ok(manifest)
 }

@@ -34,6 +34,8 @@ struct TargetLine {
     /// The steps that are done, as they are shown.
     done: Vec<String>,
     started: Option<Instant>,
+    /// The step that runs or ran last, as it is shown.
+    step: &'static str,
 }
 
 impl Progress {
@@ -119,7 +121,9 @@ impl Progress {
             bar.set_prefix(format!("{target:width$}", width = state.width));
             bar.set_message("waiting");
             bar.tick();
-            state.targets.insert(target.clone(), TargetLine { bar, done: Vec::new(), started: None });
+            state
+                .targets
+                .insert(target.clone(), TargetLine { bar, done: Vec::new(), started: None, step: "build" });
         }
     }
 
@@ -139,9 +143,8 @@ impl Progress {
             Stage::Signed { .. } => (Some(format!("signed {check}")), None),
             Stage::Failed { error, took } => {
                 let took = took.map(|took| format!(" {}", duration(took))).unwrap_or_default();
-                let what = if line.done.is_empty() { "build" } else { "package" };
                 let first = error.lines().next().unwrap_or_default();
-                (Some(format!("{what} {}{took}  {first}", paint(style, "31", "✗"))), None)
+                (Some(format!("{} {}{took}  {first}", line.step, paint(style, "31", "✗"))), None)
             }
         };
         let mut plain = None;
@@ -156,6 +159,7 @@ impl Progress {
             line.bar.set_message(line.done.join("    "));
             line.bar.tick();
         } else if let Some((step, activity)) = running {
+            line.step = step;
             if line.started.is_none() {
                 line.started = Some(Instant::now());
                 line.bar.reset_elapsed();

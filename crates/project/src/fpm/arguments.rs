@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,7 +67,11 @@ fn open(root: &Path, path: &Path, problems: &mut Problems) -> Option<Arc<SourceF
         return None;
     }
     match fs::read_to_string(&there) {
-        Ok(text) => Some(Arc::new(SourceFile { path: path.into(), text: text.into() })),
+        Ok(text) => {
+            // A byte order mark, as Windows' editors write it, is not part of the first word.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            Some(Arc::new(SourceFile { path: path.into(), text: text.into() }))
+        }
         Err(error) => {
             problems.push(Problem::with(path, format!("cannot be read as text: {error}")));
             None
@@ -139,6 +144,11 @@ impl Arguments {
         self.given.iter().filter(move |given| given.flag.long == flag).map(|given| &given.value)
     }
 
+    /// Every value of every flag, in order.
+    pub fn values(&self) -> impl Iterator<Item = &Located<String>> {
+        self.given.iter().map(|given| &given.value)
+    }
+
     /// Whether a switch was turned on or off; `None` when it was not given.
     pub fn switch(&self, long: &str) -> Option<bool> {
         let flag = self.row(long);
@@ -159,8 +169,11 @@ impl Arguments {
     }
 
     fn take(&mut self, words: Vec<Word>, problems: &mut Problems) {
-        let mut words = words.into_iter();
+        let mut words = words.into_iter().peekable();
         while let Some(word) = words.next() {
+            if word.text == "--" {
+                continue; // ends the flags; what follows are inputs, which are reported as such
+            }
             if !word.text.starts_with('-') || word.text == "-" {
                 let problem =
                     Problem::at(&word.place, format!("`{}` is an input, and a target has none", word.text));
@@ -173,10 +186,14 @@ impl Arguments {
         }
     }
 
-    fn flag(&mut self, word: Word, rest: &mut impl Iterator<Item = Word>, problems: &mut Problems) {
+    fn flag(&mut self, word: Word, rest: &mut Peekable<impl Iterator<Item = Word>>, problems: &mut Problems) {
         let (name, mut glued) = split(&word.text);
         let Some((flag, is_off)) = flags::find(name) else {
             problems.push(unknown(name, &word.place));
+            if glued.is_none() {
+                // Most likely its value: one mistake, one problem.
+                rest.next_if(|next| !next.text.starts_with('-'));
+            }
             return;
         };
         // `-fv1`: a switch, and what follows it is another flag.
@@ -275,20 +292,26 @@ mod tests {
     #[test]
     fn every_problem_is_reported_with_line_and_fix() {
         let (_, problems) = parse_text("-t deb\n--dependz a\n-v 1.0\n--pacman-user x\nsrc=dst\n--license");
-        assert_eq!(problems.len(), 7, "{problems:#?}");
-        assert!(
-            problems[0].starts_with("2: fpm has no flag `--dependz` (did you mean `--depends`?)"),
-            "{problems:#?}"
-        );
-        assert!(problems[1].starts_with("2: `a` is an input"), "{problems:#?}");
-        assert!(
-            problems[2].starts_with("3: `-v` cannot apply in a target (the version comes from [version]")
-        );
-        assert!(problems[3].starts_with("4: `--pacman-user` is for another type"), "{problems:#?}");
-        assert!(
-            problems[5].starts_with("5: `src=dst` is an input")
-                || problems[4].starts_with("4: `x` is an input")
-        );
+        for (problem, wanted) in problems.iter().zip([
+            "2: fpm has no flag `--dependz` (did you mean `--depends`?)",
+            "3: `-v` cannot apply in a target (the version comes from [version]",
+            "4: `--pacman-user` is for another type",
+            "5: `src=dst` is an input",
+            "6: `--license` needs a value",
+        ]) {
+            assert!(problem.starts_with(wanted), "{problems:#?}");
+        }
+        assert_eq!(problems.len(), 5, "{problems:#?}");
+    }
+
+    #[test]
+    fn files_from_windows_and_odd_ends_are_read() {
+        let (arguments, problems) = parse_text("\u{feff}-t deb\r\n--vendor ''\r\n--license=\r\n-d -x --\r\n");
+        assert_eq!(problems, [] as [&str; 0]);
+        assert_eq!(arguments.one("output-type").unwrap().value, "deb");
+        assert_eq!(arguments.one("vendor").unwrap().value, "");
+        assert_eq!(arguments.one("license").unwrap().value, "");
+        assert_eq!(values(&arguments, "depends"), ["-x"]);
     }
 
     #[test]

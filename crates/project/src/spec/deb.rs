@@ -1,7 +1,5 @@
 //! What only a deb can say.
 
-use std::path::Path;
-
 use packhouse_package::assemble::FileRules;
 use packhouse_package::deb::{Options, Systemd, SystemdUnit, Trigger};
 use packhouse_package::{Entry, Mark, PackagePath};
@@ -25,7 +23,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
         for named in arguments.many(flag) {
             let suffix = if flag == "deb-init" { ".init" } else { ".default" };
             let mark = if auto_config { Mark::Config } else { Mark::NotConfig };
-            extra.extend(copy(inputs, named, directory, suffix, mode, mark, problems));
+            extra.extend(files::copy(inputs, named, (directory, suffix), mode, mark, problems));
         }
     }
     let systemd = systemd(inputs, &mut extra, problems);
@@ -79,36 +77,13 @@ fn field(written: &Located<String>, problems: &mut Problems) -> Option<(String, 
     }
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// A file that a flag names, put into `directory` without `suffix`.
-fn copy(
-    inputs: &Inputs<'_>,
-    named: &Located<String>,
-    directory: &str,
-    suffix: &str,
-    mode: u16,
-    mark: Mark,
-    problems: &mut Problems,
-) -> Option<(PackagePath, Entry)> {
-    let path = inputs.file(named, problems)?;
-    let name = file_name(&path);
-    let name = name.strip_suffix(suffix).unwrap_or(&name);
-    let destination = Located { value: format!("{directory}/{name}"), place: named.place.clone() };
-    let mut entry = Entry::bytes(inputs.bytes(named, problems)?, mode);
-    entry.mark = mark;
-    Some((files::package_path(&destination, problems)?, entry))
-}
-
 fn systemd(inputs: &Inputs<'_>, extra: &mut Vec<(PackagePath, Entry)>, problems: &mut Problems) -> Systemd {
     let arguments = inputs.arguments;
     let directory = arguments.one("deb-systemd-path").map_or(UNIT_DIRECTORY, |path| path.value.as_str());
     let mut units = Vec::new();
     for named in arguments.many("deb-systemd") {
         let Some(path) = inputs.file(named, problems) else { continue };
-        let mut name = file_name(&path);
+        let mut name = files::file_name(&path);
         if !name.contains('.') {
             name.push_str(".service");
         }
@@ -133,7 +108,7 @@ fn member(
     problems: &mut Problems,
 ) -> Option<(String, Vec<u8>)> {
     let path = inputs.file(named, problems)?;
-    Some((file_name(&path), inputs.bytes(named, problems)?))
+    Some((files::file_name(&path), inputs.bytes(named, problems)?))
 }
 
 fn triggers(inputs: &Inputs<'_>, problems: &mut Problems) -> Vec<Trigger> {

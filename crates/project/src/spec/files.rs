@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use packhouse_package::assemble::{Attributes, FileRule, FileRules, Source};
-use packhouse_package::{Mark, PackagePath};
+use packhouse_package::{Entry, Mark, PackagePath};
 
 use super::{Inputs, mode};
 use crate::file::{FileSettings, Located};
@@ -164,4 +164,26 @@ pub(super) fn owner(
         owner.group = group;
     }
     Some(owner)
+}
+
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A file that a flag names, put into `directory` without `suffix`.
+pub(super) fn copy(
+    inputs: &Inputs<'_>,
+    named: &Located<String>,
+    (directory, suffix): (&str, &str),
+    mode: u16,
+    mark: Mark,
+    problems: &mut Problems,
+) -> Option<(PackagePath, Entry)> {
+    let path = inputs.file(named, problems)?;
+    let name = file_name(&path);
+    let name = name.strip_suffix(suffix).unwrap_or(&name);
+    let destination = Located { value: format!("{directory}/{name}"), place: named.place.clone() };
+    let mut entry = Entry::bytes(inputs.bytes(named, problems)?, mode);
+    entry.mark = mark;
+    Some((package_path(&destination, problems)?, entry))
 }

@@ -37,8 +37,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Me
         relations: relations(inputs, problems),
     };
     if let Err(error) = metadata.check() {
-        let path = inputs.directory().join("fpm.cmd");
-        problems.push(Problem::with(path, error.to_string()).maybe_help(error.help()));
+        problems.push(inputs.problem(&error));
         return None;
     }
     Some(metadata)
@@ -83,7 +82,9 @@ fn description(inputs: &Inputs<'_>, problems: &mut Problems) -> (Option<String>,
 
 fn version(inputs: &Inputs<'_>, problems: &mut Problems) -> Version {
     let settings = &inputs.settings.version;
-    let epoch = match (inputs.arguments.one("epoch"), &settings.epoch) {
+    // As in fpm, an empty value is none.
+    let flag = inputs.arguments.one("epoch").filter(|epoch| !epoch.value.is_empty());
+    let epoch = match (flag, &settings.epoch) {
         (Some(epoch), _) => number(epoch, "an epoch", problems),
         (None, Some(epoch)) => match u32::try_from(epoch.value) {
             Ok(epoch) => Some(epoch),
@@ -94,12 +95,8 @@ fn version(inputs: &Inputs<'_>, problems: &mut Problems) -> Version {
         },
         (None, None) => None,
     };
-    let release = inputs.arguments.one("iteration").or(settings.release.as_ref());
-    Version {
-        epoch,
-        version: inputs.version.to_owned(),
-        release: release.map(|release| release.value.clone()),
-    }
+    let release = inputs.release().map(|release| release.value.clone());
+    Version { epoch, version: inputs.version.to_owned(), release }
 }
 
 fn arch(inputs: &Inputs<'_>, problems: &mut Problems) -> Arch {

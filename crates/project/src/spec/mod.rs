@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::assemble::Spec;
-use packhouse_package::{Arch, Format, Moment, Options, Script, Scripts, Timestamp};
+use packhouse_package::{Arch, Format, Moment, Options, Resources, Script, Scripts, Timestamp};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::{Arguments, resolve as resolve_file, template};
@@ -46,9 +46,68 @@ pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
     Some(Spec { metadata, rules, scripts, timestamp: inputs.time, options })
 }
 
-impl Inputs<'_> {
+/// Checks what only the format's writer knows (its syntax of relations, its own fields) before anything is
+/// built: it writes the package without its files, to nowhere.
+///
+/// # Errors
+/// The writer's.
+pub fn check_writable(spec: &Spec, format: Format) -> packhouse_package::Result<()> {
+    let options = Options { compression: Some(Compression::None), ..spec.options.clone() };
+    let package = packhouse_package::Package {
+        metadata: spec.metadata.clone(),
+        files: packhouse_package::FileTree::new(),
+        scripts: spec.scripts.clone(),
+        timestamp: spec.timestamp,
+        options,
+    };
+    let resources = Resources { threads: std::num::NonZeroUsize::MIN };
+    format.get().write(&package, resources, &mut std::io::Cursor::new(Vec::new()))
+}
+
+impl<'a> Inputs<'a> {
     fn directory(&self) -> PathBuf {
         self.target.directory()
+    }
+
+    /// Debian's revision, rpm's release, where one is given.
+    pub fn release(&self) -> Option<&'a Located<String>> {
+        let release = self.arguments.one("iteration").or(self.settings.version.release.as_ref());
+        release.filter(|release| !release.value.is_empty())
+    }
+
+    /// What is wrong with the package as a problem, at what the user wrote where that can be told.
+    pub fn problem(&self, error: &packhouse_package::Error) -> Problem {
+        use packhouse_package::Error;
+        let texts = &self.settings.texts;
+        let written =
+            |flag: &str, setting: &'a Option<Located<String>>| self.arguments.one(flag).or(setting.as_ref());
+        let place = match error {
+            Error::EmptyField { field } | Error::ControlCharacter { field } => match *field {
+                "summary" => written("description", &texts.summary),
+                "description" => written("description", &texts.description),
+                "homepage" => written("url", &texts.homepage),
+                "vendor" => written("vendor", &texts.vendor),
+                "maintainer" => written("maintainer", &texts.maintainer),
+                "license" => written("license", &texts.license),
+                "category" => written("category", &texts.category),
+                "release" => self.release(),
+                _ => None,
+            },
+            Error::Relation { relation, .. } => self.value(relation),
+            Error::Option { value, .. } => self.value(value),
+            _ => None,
+        };
+        let problem = match place {
+            Some(place) => Problem::at(&place.place, error.to_string()),
+            None => Problem::with(self.directory().join("fpm.cmd"), error.to_string()),
+        };
+        problem.maybe_help(error.help())
+    }
+
+    /// Where a value of a flag or a list was written.
+    fn value(&self, value: &str) -> Option<&'a Located<String>> {
+        let mut lists = self.settings.lists.all().chain(self.arguments.values());
+        lists.find(|written| written.value.trim() == value)
     }
 
     /// The file an argument names, relative to the project.
@@ -230,7 +289,10 @@ fn compression(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Compressi
     if let Some((level, place)) = level {
         match compression.with_level(level) {
             Some(levelled) => compression = levelled,
-            None => problems.push(Problem::at(place, format!("{} has no level {level}", compression.name()))),
+            None => {
+                let message = format!("{} does not have this level", compression.name());
+                problems.push(Problem::at(place, message));
+            }
         }
     }
     Some(compression)

@@ -2,7 +2,7 @@
 
 use packhouse_package::assemble::FileRules;
 use packhouse_package::rpm::{Dependency, DependencyKind, FileDigest, Options, Trigger, TriggerMoment};
-use packhouse_package::{Entry, Relation};
+use packhouse_package::{Mark, Relation};
 
 use super::{Inputs, files, mode};
 use crate::file::Located;
@@ -12,12 +12,8 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
     let arguments = inputs.arguments;
     if inputs.format.get().name() == "rpm" {
         for named in arguments.many("rpm-init") {
-            let name = inputs.settings.texts.name.as_ref().map_or("", |name| name.value.as_str());
-            let destination = Located { value: format!("/etc/init.d/{name}"), place: named.place.clone() };
-            let destination = files::package_path(&destination, problems);
-            if let (Some(path), Some(bytes)) = (destination, inputs.bytes(named, problems)) {
-                rules.extra.push((path, Entry::bytes(bytes, 0o755)));
-            }
+            let mark = Mark::Config;
+            rules.extra.extend(files::copy(inputs, named, ("/etc/init.d", ".init"), 0o755, mark, problems));
         }
         rules.attributes.extend(arguments.many("rpm-attr").filter_map(|it| files::attribute(it, problems)));
         rules.file_mode = arguments.one("rpm-defattrfile").and_then(|bits| mode(bits, problems));
@@ -26,7 +22,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
     check_os(inputs, problems);
     check_defines(inputs, problems);
     let mut options = Options {
-        dist: arguments.one("rpm-dist").map(|dist| dist.value.clone()),
+        dist: arguments.one("rpm-dist").map(|dist| dist.value.clone()).filter(|dist| !dist.is_empty()),
         summary: arguments.one("rpm-summary").map(|summary| summary.value.clone()),
         file_digest: digest(inputs, problems),
         owner: files::owner(inputs, "rpm", problems),

@@ -166,6 +166,101 @@ fn scripts_come_from_the_target_then_from_the_shared_directory() {
 }
 
 #[test]
+fn what_a_format_refuses_is_said_at_what_the_user_wrote_before_anything_is_built() {
+    let version =
+        |text: &str| format!("name = \"hello\"\nsummary = \"s\"\nmaintainer = \"m\"\n[version]\n{text}\n");
+    for (settings, arguments, wanted) in [
+        (version("literal = \"1:0\""), "-t deb", "dist/packhouse.toml:5: `1:0-debian-12-"),
+        (version("literal = \"1 0\""), "-t deb", "dist/packhouse.toml:5: `1 0` is no version"),
+        (version("literal = \"\""), "-t deb", "dist/packhouse.toml:5: `` is no version"),
+        (version("literal = \"1\"\nformat = \"{version}/x\""), "-t rpm", "dist/packhouse.toml:6: `1/x`"),
+        (version("literal = \"1\"\nformat = \"{built:%n}\""), "-t rpm", "dist/packhouse.toml:6: `\\n` is no"),
+        (SETTINGS.into(), "-t deb\n--iteration a_b", "dist/debian/12/fpm.cmd:2: `1.0.0-debian-12-a_b`"),
+        (SETTINGS.into(), "-t deb\n--vendor 'a\nb'", "dist/debian/12/fpm.cmd:2: the package's vendor"),
+        (SETTINGS.into(), "-t deb\n-d 'a >= 1 ='", "dist/debian/12/fpm.cmd:2: deb cannot express"),
+        (SETTINGS.into(), "-t deb\n\n--deb-priority high", "dist/debian/12/fpm.cmd:3: deb cannot take"),
+        (
+            format!("homepage = \"a\\nb\"\n{SETTINGS}"),
+            "-t deb",
+            "dist/packhouse.toml:1: the package's homepage",
+        ),
+        (
+            SETTINGS.replace("\"Says hello\"", "\"\""),
+            "-t deb",
+            "dist/packhouse.toml:2: the package's summary",
+        ),
+        (
+            format!("{SETTINGS}[build]\nenvironment = {{ \"a=b\" = \"\" }}\n"),
+            "-t deb",
+            "dist/packhouse.toml:9: `a=b`",
+        ),
+    ] {
+        let tree = Tree::new(arguments);
+        tree.write(
+            "dist/packhouse.toml",
+            &settings.replace("literal = \"1:0\"", "literal = \"1:0\"\nformat = \"{version}-{target}-\""),
+        );
+        let problems = tree.problems();
+        assert!(problems.len() == 1 && problems[0].starts_with(wanted), "{wanted}\n{problems:#?}");
+    }
+}
+
+#[test]
+fn packages_of_two_targets_never_share_a_file() {
+    let tree = Tree::new("-t deb");
+    tree.write("dist/packhouse.toml", &SETTINGS.replace("{version}-{target}", "{version}"));
+    tree.write("dist/ubuntu/22.04/fpm.cmd", "-t deb").write("dist/ubuntu/22.04/Dockerfile", "");
+    tree.write("dist/ubuntu/22.04/inc/.gitkeep", "");
+    let problems = tree.problems();
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(
+        problems[0]
+            .starts_with("dist/packhouse.toml:7: the packages of debian-12 and ubuntu-22.04 would both")
+    );
+}
+
+#[test]
+fn a_target_may_override_its_version_and_not_what_is_the_projects() {
+    let tree = Tree::new("-t deb");
+    tree.write("VERSION", "3.0\n");
+    tree.write("dist/debian/12/target.toml", "description = \"own\"\n[version]\nfrom = \"VERSION\"\n");
+    let package = tree.package();
+    assert_eq!(package.metadata.version.version, "3.0-debian-12");
+    assert_eq!(package.metadata.description, "own");
+    tree.write("dist/debian/12/target.toml", "[sign]\nkey = \"A\"\n[channels]\nstable.branches = [\"x\"]\n");
+    let problems = tree.problems().join("\n");
+    assert!(problems.contains("target.toml:2: `sign.key` is the whole project's"), "{problems}");
+    assert!(problems.contains("target.toml:4: `channels.stable.branches` is the whole"), "{problems}");
+}
+
+#[test]
+fn files_from_windows_and_empty_values_are_read() {
+    let tree = Tree::new("-t deb\r\n--vendor ''\r\n--iteration ''\r\n--epoch ''\r\n");
+    let settings = format!("vendor = \"V\"\ndescription = \"\"\"\na\nb\"\"\"\n{SETTINGS}");
+    tree.write("dist/packhouse.toml", &format!("\u{feff}{}", settings.replace('\n', "\r\n")));
+    let package = tree.package();
+    assert_eq!(package.metadata.description, "a\nb");
+    assert_eq!(package.metadata.vendor, None);
+    assert_eq!((package.metadata.version.release, package.metadata.version.epoch), (None, None));
+}
+
+#[test]
+fn a_file_that_is_too_large_or_too_deep_is_a_problem() {
+    let tree = Tree::new("-t deb");
+    tree.write("dist/packhouse.toml", &"# x\n".repeat(300_000));
+    assert!(tree.problems()[0].contains("bytes are more than"), "{:?}", tree.problems());
+    tree.write("dist/packhouse.toml", &format!("{SETTINGS}x = {}", "[".repeat(10_000)));
+    assert!(tree.problems()[0].contains("recurs"), "{:?}", tree.problems());
+}
+
+#[test]
+fn an_init_script_is_called_as_its_file() {
+    let tree = Tree::new("-t rpm --rpm-init hello.init");
+    tree.write("dist/debian/12/hello.init", "#!/bin/sh\n");
+    assert_eq!(tree.package().files.entry(&path("/etc/init.d/hello")).unwrap().mode, 0o755);
+}
+
+#[test]
 fn every_problem_of_the_tree_is_reported_at_once() {
     let tree = Tree::new("-t deb --rpm-digest md5 --deb-field nonsense --after-install missing.sh\n--nope");
     tree.write(

@@ -1,0 +1,4 @@
+//! What a build gets and what it leaves.
+
+mod host;
+mod source;
