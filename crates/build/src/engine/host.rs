@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{Error, Event, Job, Result, Source};
 
-/// Variables of the caller that a build gets: where tools are and keep their caches, language, proxies.
+/// Variables of the caller that a build gets: where tools are and keep their caches, proxies.
 const PASSED_ON: &[&str] = &[
     "ASDF_DATA_DIR",
     "CARGO_HOME",
@@ -51,6 +51,10 @@ const PASSED_ON: &[&str] = &[
     "https_proxy",
     "no_proxy",
 ];
+
+/// What a build gets instead of the caller's, so that `sort`, `date` and their like give everybody the same bytes.
+/// UTF-8, since Erlang and Python read source files in the locale's encoding. A job may set others.
+const FIXED: [(&str, &str); 2] = [("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
 
 /// How many lines of a failed command are shown.
 const TAIL_LINES: usize = 20;
@@ -152,9 +156,10 @@ impl Host {
             .envs(
                 self.environment
                     .iter()
-                    .filter(|(name, _)| is_passed_on(name))
+                    .filter(|(name, _)| PASSED_ON.contains(&name.as_str()))
                     .map(|(name, value)| (name, value)),
             )
+            .envs(FIXED)
             .envs(&job.environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -200,10 +205,6 @@ impl Drop for Group {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
-}
-
-fn is_passed_on(name: &str) -> bool {
-    PASSED_ON.contains(&name) || name == "LANG" || name.starts_with("LC_")
 }
 
 /// Makes sure that `path` is a directory that nobody else can put things into: its name can be guessed.
