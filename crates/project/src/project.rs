@@ -28,6 +28,8 @@ pub struct Project {
     root: PathBuf,
     shared: ProjectFile,
     targets: Vec<TargetFiles>,
+    /// What is wrong with its files, apart from each other; a plan reports it with what is wrong between them.
+    problems: Problems,
 }
 
 /// What a target's directory holds.
@@ -56,6 +58,13 @@ impl Project {
     /// # Errors
     /// Everything that is wrong with the tree.
     pub fn open(root: &Path) -> Result<Project, Problems> {
+        let project = Project::read(root);
+        project.problems.clone().or(project)
+    }
+
+    /// Reads the project at `root` whatever is wrong with it, for a [`plan`](Project::plan) that reports
+    /// everything at once.
+    pub fn read(root: &Path) -> Project {
         let mut problems = Problems::new();
         let shared = read_settings(root, Path::new(PROJECT_FILE), &mut problems);
         if shared.is_none() {
@@ -71,7 +80,7 @@ impl Project {
             let problem = Problem::with("dist", "the project has no target");
             problems.push(problem.help("`packhouse target add debian 12` writes one: dist/debian/12/"));
         }
-        problems.or(Project { root: root.into(), shared, targets })
+        Project { root: root.into(), shared, targets, problems }
     }
 
     /// The project's root.
@@ -95,16 +104,26 @@ impl Project {
     /// Everything that stands in the way of a release.
     pub fn plan(&self, selection: &Selection, facts: &Facts) -> Result<Plan, Problems> {
         let mut problems = Problems::new();
-        let selected = self.select(selection)?;
+        let selected = match self.select(selection) {
+            Ok(selected) => selected,
+            Err(unknown) => {
+                problems.extend(unknown);
+                Vec::new()
+            }
+        };
         let settings = &self.shared;
         let name = required(&settings.texts.name, "name", "\"my-program\"", &mut problems);
         let version = self.version(facts, &mut problems);
         let channel = self.channel(facts, &mut problems);
         let targets = selected
             .iter()
-            .filter_map(|files| self.plan_target(files, version.as_deref()?, facts, &mut problems))
+            .filter_map(|files| self.plan_target(files, version.as_deref(), facts, &mut problems))
             .collect();
-        problems.or(Plan {
+        let signing_key = self.signing_key().unwrap_or_else(|two| {
+            problems.extend(two);
+            None
+        });
+        self.problems.clone().with_independent(problems).or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),
             summary: text(&settings.texts.summary).unwrap_or_default(),
@@ -113,7 +132,7 @@ impl Project {
             channel: channel.unwrap_or_default(),
             time: facts.time,
             revision: facts.revision.clone(),
-            signing_key: self.signing_key()?,
+            signing_key,
             passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),
             keyring: self.keyring(),
             publish_to: facts.publish_to.clone().or_else(|| text(&settings.publish.to)),
@@ -228,7 +247,7 @@ impl Project {
     fn plan_target(
         &self,
         files: &TargetFiles,
-        version: &str,
+        version: Option<&str>,
         facts: &Facts,
         problems: &mut Problems,
     ) -> Option<TargetPlan> {
@@ -236,23 +255,21 @@ impl Project {
         let settings = &files.settings;
         let target = &files.target;
         let tag = Tag {
-            version: version.to_owned(),
+            version: version.unwrap_or_default().to_owned(),
             target: target.to_string(),
             built: facts.time.strftime("%y%m%d%H%M").expect("the directives are strftime's"),
             revision: facts.revision.as_ref().map(|revision| revision.short.clone()),
         };
         let pattern = settings.version.format.as_ref();
-        let tagged = match tag.render(pattern.map_or(DEFAULT_FORMAT, |format| &format.value), facts.time) {
-            Ok(tagged) => tagged,
-            Err((reason, fix)) => {
-                let problem = match pattern {
-                    Some(format) => Problem::at(&format.place, reason),
-                    None => Problem::with(PROJECT_FILE, reason),
-                };
-                problems.push(problem.help(fix));
-                return None;
-            }
-        };
+        let pattern_text = pattern.map_or(DEFAULT_FORMAT, |format| &format.value);
+        let tagged = tag.render(pattern_text, facts.time).map_err(|(reason, fix)| {
+            let problem = match pattern {
+                Some(format) => Problem::at(&format.place, reason),
+                None => Problem::with(PROJECT_FILE, reason),
+            };
+            problems.push(problem.help(fix));
+        });
+        let tagged = tagged.ok().filter(|_| version.is_some());
         let inputs = spec::Inputs {
             root: &self.root,
             target,
@@ -260,12 +277,13 @@ impl Project {
             settings,
             arguments: &files.arguments,
             scripts: &files.scripts,
-            version: &tagged,
+            // Without one the rest is looked at all the same, for what is wrong with it.
+            version: tagged.as_deref().unwrap_or("0"),
             arch: facts.arch,
             time: facts.time,
         };
+        let engine = engine(settings, facts, problems);
         let spec = spec::resolve(&inputs, problems)?;
-        let engine = engine(settings, facts, problems)?;
         let job = job(&self.root, settings, &tag, spec.metadata.name.as_str(), problems);
         let file_name = match format.get().file_name(&spec.metadata, &spec.options) {
             Ok(name) => name,
@@ -274,11 +292,12 @@ impl Project {
                 return None;
             }
         };
+        tagged?;
         Some(TargetPlan {
             target: target.clone(),
             arch: facts.arch,
             format,
-            engine,
+            engine: engine?,
             job,
             spec,
             file_name,
@@ -323,7 +342,8 @@ fn package_format(
         }
         None => {
             let path = directory.join("fpm.cmd");
-            if root.join(&path).is_file() {
+            // What is missing may be in the part that could not be read.
+            if root.join(&path).is_file() && !problems.is_about(&path) {
                 let problem = Problem::with(path, "does not say which format the package has");
                 problems.push(problem.help(format!("add `-t {known}`")));
             }
