@@ -17,15 +17,20 @@ pub enum Reference {
     Branch(String),
     /// A tag.
     Tag(String),
+    /// Neither, as `refs/pull/1/merge` is. No channel claims it, whatever branch is checked out: what somebody
+    /// proposes never becomes stable.
+    Other(String),
 }
 
 impl Reference {
     /// Reads `GITHUB_REF`, as in `refs/heads/main`.
-    pub fn parse(reference: &str) -> Option<Reference> {
+    pub fn parse(reference: &str) -> Reference {
         if let Some(branch) = reference.strip_prefix("refs/heads/") {
-            Some(Reference::Branch(branch.into()))
+            Reference::Branch(branch.into())
+        } else if let Some(tag) = reference.strip_prefix("refs/tags/") {
+            Reference::Tag(tag.into())
         } else {
-            reference.strip_prefix("refs/tags/").map(|tag| Reference::Tag(tag.into()))
+            Reference::Other(reference.into())
         }
     }
 }
@@ -35,7 +40,7 @@ impl Reference {
 /// Without `[channels]` the branches `main` and `master` publish to [`STABLE`]. A pattern may end in `*`.
 pub fn choose(channels: Option<&BTreeMap<String, ChannelSettings>>, reference: Option<&Reference>) -> String {
     let claimed = match (channels, reference) {
-        (_, None) => None,
+        (_, None | Some(Reference::Other(_))) => None,
         (None, Some(Reference::Branch(branch))) => {
             ["main", "master"].contains(&branch.as_str()).then(|| STABLE.to_owned())
         }
@@ -45,6 +50,7 @@ pub fn choose(channels: Option<&BTreeMap<String, ChannelSettings>>, reference: O
                 let (patterns, name) = match reference {
                     Reference::Branch(branch) => (&channel.branches, branch),
                     Reference::Tag(tag) => (&channel.tags, tag),
+                    Reference::Other(_) => return false,
                 };
                 patterns.iter().flatten().any(|pattern| matches(&pattern.value, name))
             };
@@ -81,7 +87,7 @@ mod tests {
     fn the_branch_decides_and_every_other_is_preview() {
         let settings =
             channels("[channels]\nstable.branches = [\"main\", \"release/*\"]\nnightly.branches = [\"dev\"]");
-        let choose = |reference: &str| choose(settings.as_ref(), Reference::parse(reference).as_ref());
+        let choose = |reference: &str| choose(settings.as_ref(), Some(&Reference::parse(reference)));
         assert_eq!(choose("refs/heads/main"), "stable");
         assert_eq!(choose("refs/heads/release/1.0"), "stable");
         assert_eq!(choose("refs/heads/dev"), "nightly");

@@ -181,6 +181,21 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// Whether one is about this file, relative to the project.
+    pub fn is_about(&self, path: &Path) -> bool {
+        self.0.iter().any(|problem| problem.path() == path)
+    }
+
+    /// Adds those of a later list that do not follow from these: what a file as a whole lacks may be what was
+    /// misspelt in it.
+    #[must_use]
+    pub fn with_independent(mut self, later: Problems) -> Problems {
+        let follows = |problem: &Problem| problem.line().is_none() && self.is_about(problem.path());
+        let independent: Vec<Problem> = later.0.into_iter().filter(|problem| !follows(problem)).collect();
+        independent.into_iter().for_each(|problem| self.push(problem));
+        self
+    }
+
     /// `value` if there is no problem.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use packhouse_build::Job;
+use packhouse_package::assemble::Spec;
 use packhouse_package::{Format, Moment, Script};
 
 use crate::file::{Located, ProjectFile};
@@ -31,6 +32,8 @@ pub struct Project {
     root: PathBuf,
     shared: ProjectFile,
     targets: Vec<TargetFiles>,
+    /// What is wrong with its files, apart from each other; a plan reports it with what is wrong between them.
+    problems: Problems,
 }
 
 /// What a target's directory holds.
@@ -59,6 +62,13 @@ impl Project {
     /// # Errors
     /// Everything that is wrong with the tree.
     pub fn open(root: &Path) -> Result<Project, Problems> {
+        let project = Project::read(root);
+        project.problems.clone().or(project)
+    }
+
+    /// Reads the project at `root` whatever is wrong with it, for a [`plan`](Project::plan) that reports
+    /// everything at once.
+    pub fn read(root: &Path) -> Project {
         let mut problems = Problems::new();
         let shared = read_settings(root, Path::new(PROJECT_FILE), &mut problems);
         if shared.is_none() {
@@ -74,7 +84,7 @@ impl Project {
             let problem = Problem::with("dist", "the project has no target");
             problems.push(problem.help("`packhouse target add debian 12` writes one: dist/debian/12/"));
         }
-        problems.or(Project { root: root.into(), shared, targets })
+        Project { root: root.into(), shared, targets, problems }
     }
 
     /// The project's root.
@@ -98,7 +108,13 @@ impl Project {
     /// Everything that stands in the way of a release.
     pub fn plan(&self, selection: &Selection, facts: &Facts) -> Result<Plan, Problems> {
         let mut problems = Problems::new();
-        let selected = self.select(selection)?;
+        let selected = match self.select(selection) {
+            Ok(selected) => selected,
+            Err(unknown) => {
+                problems.extend(unknown);
+                Vec::new()
+            }
+        };
         let settings = &self.shared;
         let name = required(&settings.texts.name, "name", "\"my-program\"", &mut problems);
         let version = self.version(settings, facts, &mut problems);
@@ -106,7 +122,11 @@ impl Project {
         let targets: Vec<TargetPlan> =
             selected.iter().filter_map(|files| self.plan_target(files, facts, &mut problems)).collect();
         self.check_file_names(&targets, &mut problems);
-        problems.or(Plan {
+        let signing_key = self.signing_key().unwrap_or_else(|two| {
+            problems.extend(two);
+            None
+        });
+        self.problems.clone().with_independent(problems).or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),
             summary: text(&settings.texts.summary).unwrap_or_default(),
@@ -115,7 +135,7 @@ impl Project {
             channel: channel.unwrap_or_default(),
             time: facts.time,
             revision: facts.revision.clone(),
-            signing_key: self.signing_key()?,
+            signing_key,
             passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),
             keyring: self.keyring(),
             publish_to: facts.publish_to.clone().or_else(|| text(&settings.publish.to)),
@@ -260,31 +280,15 @@ impl Project {
 
     fn plan_target(&self, files: &TargetFiles, facts: &Facts, problems: &mut Problems) -> Option<TargetPlan> {
         let format = files.format?;
-        let settings = &files.settings;
-        let target = &files.target;
-        let version = self.version(settings, facts, problems)?;
+        let (settings, target) = (&files.settings, &files.target);
+        let version = self.version(settings, facts, problems);
         let tag = Tag {
-            version: version.value.clone(),
+            version: version.as_ref().map(|version| version.value.clone()).unwrap_or_default(),
             target: target.to_string(),
             built: facts.time.strftime("%y%m%d%H%M").expect("the directives are strftime's"),
             revision: facts.revision.as_ref().map(|revision| revision.short.clone()),
         };
-        let pattern = settings.version.format.as_ref();
-        let of_format = |message: String| match pattern {
-            Some(format) => Problem::at(&format.place, message),
-            None => Problem::with(PROJECT_FILE, message),
-        };
-        let tagged = match tag.render(pattern.map_or(DEFAULT_FORMAT, |format| &format.value), facts.time) {
-            Ok(tagged) if tagged.is_empty() || tagged.chars().any(char::is_control) => {
-                problems.push(of_format(format!("`{}` is no version", tagged.escape_debug())));
-                return None;
-            }
-            Ok(tagged) => tagged,
-            Err((reason, fix)) => {
-                problems.push(of_format(reason).help(fix));
-                return None;
-            }
-        };
+        let tagged = tagged(&tag, settings, facts, problems);
         let inputs = spec::Inputs {
             root: &self.root,
             target,
@@ -292,34 +296,19 @@ impl Project {
             settings,
             arguments: &files.arguments,
             scripts: &files.scripts,
-            version: &tagged,
+            // Without a version the rest is looked at all the same, for what is wrong with it.
+            version: tagged.as_deref().unwrap_or("0"),
             arch: facts.arch,
             time: facts.time,
         };
+        let engine = engine(settings, facts, problems);
         let spec = spec::resolve(&inputs, problems)?;
-        let engine = engine(settings, facts, problems)?;
         let job = job(&self.root, settings, &tag, spec.metadata.name.as_str(), problems);
+        let (version, tagged) = (version?, tagged.as_deref()?);
         let file_name = match format.get().file_name(&spec.metadata, &spec.options) {
             Ok(name) => name,
             Err(error) => {
-                // Who is to blame: the version by itself, what the format adds to it, or the release.
-                let is_good = |version: &str, release: Option<String>| {
-                    let mut metadata = spec.metadata.clone();
-                    metadata.version.version = version.to_owned();
-                    metadata.version.release = release;
-                    format.get().file_name(&metadata, &spec.options).is_ok()
-                };
-                let release = inputs.release();
-                let problem = if !is_good(&version.value, None) {
-                    Problem::at(&version.place, error.to_string())
-                } else if !is_good(&tagged, None) {
-                    of_format(error.to_string())
-                } else if let Some(release) = release {
-                    Problem::at(&release.place, error.to_string())
-                } else {
-                    Problem::with(target.directory().join("fpm.cmd"), error.to_string())
-                };
-                problems.push(problem.maybe_help(error.help()));
+                problems.push(blame(&error, &version, tagged, &spec, &inputs));
                 return None;
             }
         };
@@ -327,17 +316,60 @@ impl Project {
             problems.push(inputs.problem(&error));
             return None;
         }
-        Some(TargetPlan {
-            target: target.clone(),
-            arch: facts.arch,
-            format,
-            engine,
-            job,
-            spec,
-            file_name,
-            tag,
-        })
+        let (target, arch, engine) = (target.clone(), facts.arch, engine?);
+        Some(TargetPlan { target, arch, format, engine, job, spec, file_name, tag })
     }
+}
+
+/// The four elements in the project's order.
+fn tagged(tag: &Tag, settings: &ProjectFile, facts: &Facts, problems: &mut Problems) -> Option<String> {
+    let pattern = settings.version.format.as_ref().map_or(DEFAULT_FORMAT, |format| &format.value);
+    match tag.render(pattern, facts.time) {
+        Ok(tagged) if tagged.is_empty() || tagged.chars().any(char::is_control) => {
+            problems.push(of_format(settings, format!("`{}` is no version", tagged.escape_debug())));
+            None
+        }
+        Ok(tagged) => Some(tagged),
+        Err((reason, fix)) => {
+            problems.push(of_format(settings, reason).help(fix));
+            None
+        }
+    }
+}
+
+/// A problem with `[version] format`, written or not.
+fn of_format(settings: &ProjectFile, message: String) -> Problem {
+    match &settings.version.format {
+        Some(format) => Problem::at(&format.place, message),
+        None => Problem::with(PROJECT_FILE, message),
+    }
+}
+
+/// Who is to blame for a file name that a format cannot spell: the version by itself, what `[version] format`
+/// adds to it, or the release.
+fn blame(
+    error: &packhouse_package::Error,
+    version: &Located<String>,
+    tagged: &str,
+    spec: &Spec,
+    inputs: &spec::Inputs<'_>,
+) -> Problem {
+    let is_good = |version: &str| {
+        let mut metadata = spec.metadata.clone();
+        metadata.version.version = version.to_owned();
+        metadata.version.release = None;
+        inputs.format.get().file_name(&metadata, &spec.options).is_ok()
+    };
+    let problem = if !is_good(&version.value) {
+        Problem::at(&version.place, error.to_string())
+    } else if !is_good(tagged) {
+        of_format(inputs.settings, error.to_string())
+    } else if let Some(release) = inputs.release() {
+        Problem::at(&release.place, error.to_string())
+    } else {
+        Problem::with(inputs.target.directory().join("fpm.cmd"), error.to_string())
+    };
+    problem.maybe_help(error.help())
 }
 
 impl TargetFiles {
@@ -380,7 +412,8 @@ fn package_format(
         }
         None => {
             let path = directory.join("fpm.cmd");
-            if root.join(&path).is_file() {
+            // What is missing may be in the part that could not be read.
+            if root.join(&path).is_file() && !problems.is_about(&path) {
                 let problem = Problem::with(path, "does not say which format the package has");
                 problems.push(problem.help(format!("add `-t {known}`")));
             }

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{Error, Event, Job, Result, Source};
 
-/// Variables of the caller that a build gets: where tools are and keep their caches, language, proxies.
+/// Variables of the caller that a build gets: where tools are and keep their caches, proxies.
 const PASSED_ON: &[&str] = &[
     "ALL_PROXY",
     "ASDF_DATA_DIR",
@@ -76,6 +76,10 @@ const PASSED_ON: &[&str] = &[
     "no_proxy",
     "npm_config_cache",
 ];
+
+/// What a build gets instead of the caller's, so that `sort`, `date` and their like give everybody the same bytes.
+/// UTF-8, since Erlang and Python read source files in the locale's encoding. A job may set others.
+const FIXED: [(&str, &str); 2] = [("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
 
 /// How many lines of a failed command are shown.
 const TAIL_LINES: usize = 20;
@@ -185,10 +189,11 @@ impl Host {
             .envs(
                 self.environment
                     .iter()
-                    .filter(|(name, _)| is_passed_on(name))
+                    .filter(|(name, _)| PASSED_ON.contains(&name.as_str()))
                     .map(|(name, value)| (name, value)),
             )
             .env("SOURCE_DATE_EPOCH", self.time.to_string())
+            .envs(FIXED)
             .envs(&job.environment)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -239,10 +244,6 @@ impl Drop for Group {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
-}
-
-fn is_passed_on(name: &str) -> bool {
-    PASSED_ON.contains(&name) || name == "LANG" || name.starts_with("LC_")
 }
 
 /// Makes sure that `path` is a directory that nobody else can put things into: its name can be guessed.

@@ -19,6 +19,8 @@ pub(super) enum Target {
         /// The distribution, as in `debian`
         distribution: String,
         /// Its version, as in `12`
+        // `version` is the id of the flag that every command has.
+        #[arg(id = "distribution-version", value_name = "VERSION")]
         version: String,
     },
 }

@@ -357,9 +357,14 @@ fn write_package(
             fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
         format.write(package, resources, &mut file)?;
         file.sync_all()?;
-        let digest = digest(&unfinished)?;
-        fs::rename(&unfinished, path)?;
-        Ok(digest)
+        let written = digest(&unfinished)?;
+        // The same package again is left alone, times and all: nothing has to be signed or uploaded anew.
+        if path.is_file() && digest(path)? == written {
+            fs::remove_file(&unfinished)?;
+        } else {
+            fs::rename(&unfinished, path)?;
+        }
+        Ok(written)
     })();
     if written.is_err() {
         let _ = fs::remove_file(&unfinished);

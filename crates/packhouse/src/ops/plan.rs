@@ -64,7 +64,7 @@ pub fn plan(options: &PlanOptions, environment: &Environment) -> Result<Planned>
     let facts = Facts {
         time: time(environment, revision.as_ref().map(|revision| revision.time))?,
         revision,
-        reference: environment.get(GITHUB_REF).and_then(Reference::parse),
+        reference: environment.get(GITHUB_REF).map(Reference::parse),
         channel: options.channel.clone(),
         arch: match options.arch {
             Some(arch) => arch,

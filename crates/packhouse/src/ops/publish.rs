@@ -1,7 +1,7 @@
 //! Puts the packages of `pkg/` on the distribution site, with everything that is derived from its releases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
@@ -66,7 +66,9 @@ impl Site {
     pub fn open(plan: &Plan) -> Result<Site> {
         let to = plan.publish_to.as_deref().unwrap_or(DEFAULT_SITE);
         let store = Store::open(to, &plan.root)?;
-        let to = store.directory().map_or_else(|| to.to_owned(), |directory| directory.display().to_string());
+        let to = store
+            .directory()
+            .map_or_else(|| to.to_owned(), |path| without_steps_up(path).display().to_string());
         Ok(Site { store, to })
     }
 
@@ -79,6 +81,21 @@ impl Site {
     pub fn to(&self) -> &str {
         &self.to
     }
+}
+
+/// `/home/me/site` for `/home/me/project/../site`: the path is shown to people and written into the site's pages.
+/// A path without `..` stays as it was given, links and all; one that cannot be resolved does, too.
+fn without_steps_up(path: &Path) -> PathBuf {
+    if !path.components().any(|component| component == Component::ParentDir) {
+        return path.to_owned();
+    }
+    // The site itself may not exist yet.
+    for known in path.ancestors() {
+        if let (Ok(resolved), Ok(rest)) = (fs::canonicalize(known), path.strip_prefix(known)) {
+            return resolved.join(rest);
+        }
+    }
+    path.to_owned()
 }
 
 /// Publishes what `pkg/manifest.json` lists for the plan's targets.

@@ -134,7 +134,7 @@ impl Progress {
         let Some(line) = state.targets.get_mut(target) else { return };
         let check = paint(style, "32", "✓");
         let (done, running) = match stage {
-            Stage::Building { activity } => (None, Some(("build", activity.clone()))),
+            Stage::Building { activity } => (None, Some(("build", one_line(activity)))),
             Stage::Built { took } => (took.map(|took| format!("build {check} {}", duration(took))), None),
             Stage::Packaging { format } => (None, Some((*format, String::new()))),
             Stage::Packaged { format, size, compression, .. } => {
@@ -199,6 +199,11 @@ impl Progress {
             self.line(&format!("  {:width$}  {packages} packages · {}", "publishing", size(bytes)));
         }
     }
+}
+
+/// A command of several lines as one.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 fn escape(text: &str) -> String {

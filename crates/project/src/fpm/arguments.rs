@@ -41,9 +41,10 @@ pub fn parse(root: &Path, directory: &Path, problems: &mut Problems) -> Argument
             continue; // fpm, too, reads an options file once
         }
         let Some(file) = open(root, &path, problems) else { continue };
-        match words::split(&file) {
-            Ok(words) => arguments.take(words, problems),
-            Err(problem) => problems.push(*problem),
+        let (words, problem) = words::split(&file);
+        arguments.take(words, problems);
+        if let Some(problem) = problem {
+            problems.push(*problem);
         }
         for named in arguments.many("fpm-options-file") {
             match resolve(root, directory, &named.value) {

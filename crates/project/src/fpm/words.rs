@@ -17,12 +17,11 @@ pub struct Word {
     pub place: Place,
 }
 
-/// Splits `file` into words.
-///
-/// # Errors
-/// When a quote is not closed, the text ends in a backslash, or it holds a NUL.
-pub fn split(file: &Arc<SourceFile>) -> Result<Vec<Word>, Box<Problem>> {
-    Splitter { file, text: &file.text, at: 0 }.words()
+/// Splits `file` into words, up to a quote that is not closed, a backslash at the end, or a NUL: the problem then.
+pub fn split(file: &Arc<SourceFile>) -> (Vec<Word>, Option<Box<Problem>>) {
+    let mut words = Vec::new();
+    let problem = Splitter { file, text: &file.text, at: 0 }.words(&mut words);
+    (words, problem.err())
 }
 
 struct Splitter<'a> {
@@ -32,8 +31,7 @@ struct Splitter<'a> {
 }
 
 impl Splitter<'_> {
-    fn words(mut self) -> Result<Vec<Word>, Box<Problem>> {
-        let mut words = Vec::new();
+    fn words(mut self, words: &mut Vec<Word>) -> Result<(), Box<Problem>> {
         while let Some(c) = self.peek() {
             match c {
                 ' ' | '\t' | '\n' | '\r' => self.at += 1,
@@ -42,7 +40,7 @@ impl Splitter<'_> {
                 _ => words.push(self.word()?),
             }
         }
-        Ok(words)
+        Ok(())
     }
 
     fn word(&mut self) -> Result<Word, Box<Problem>> {
@@ -121,8 +119,10 @@ mod tests {
 
     fn words(text: &str) -> Result<Vec<String>, String> {
         let file = Arc::new(SourceFile { path: "fpm.cmd".into(), text: text.into() });
-        let words = split(&file).map_err(|problem| format!("{}: {problem}", problem.line().unwrap()))?;
-        Ok(words.into_iter().map(|word| word.text).collect())
+        match split(&file) {
+            (words, None) => Ok(words.into_iter().map(|word| word.text).collect()),
+            (_, Some(problem)) => Err(format!("{}: {problem}", problem.line().unwrap())),
+        }
     }
 
     #[test]

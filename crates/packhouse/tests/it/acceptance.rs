@@ -1,0 +1,14 @@
+//! The acceptance script of the example: a real Elixir application, built, packaged and installed.
+
+use std::process::{Command, Stdio};
+
+#[test]
+fn the_orchestrator_is_built_packaged_and_installed_as_customers_do() {
+    if packhouse_clients::find(["curl", "dpkg", "git", "gpgv", "ldd", "mix", "rpm"]).is_none() {
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/acceptance/orchestrator.sh");
+    let output =
+        Command::new(script).arg(env!("CARGO_BIN_EXE_packhouse")).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", packhouse_clients::text(&output));
+}

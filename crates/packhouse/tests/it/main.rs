@@ -1,0 +1,27 @@
+//! The program as its users meet it: arguments, files, exit statuses and words.
+//!
+//! One file a behaviour. [`project`] makes a project in a directory of its own, with a private home, and runs
+//! the program there.
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
+
+mod acceptance;
+mod channels;
+mod existing_tree;
+mod failing_targets;
+mod gnupg;
+mod help_examples;
+mod interrupted;
+mod json;
+mod keys;
+mod names;
+mod private_copy;
+mod problems;
+mod project;
+mod published_once;
+mod publishing;
+mod reproducible;
+mod secrets;
+mod starting;
+mod verify_file;
+mod verify_site;
+mod versions;
