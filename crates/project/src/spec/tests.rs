@@ -1,7 +1,5 @@
 //! Every honoured flag is looked at, and means what it says.
 
-use std::path::Path;
-
 use fs_err as fs;
 use packhouse_package::assemble::Payload;
 use packhouse_package::{Arch, Mark, Package, PackagePath, Timestamp};
@@ -167,8 +165,11 @@ fn scripts_come_from_the_target_then_from_the_shared_directory() {
 
 #[test]
 fn what_a_format_refuses_is_said_at_what_the_user_wrote_before_anything_is_built() {
-    let version =
-        |text: &str| format!("name = \"hello\"\nsummary = \"s\"\nmaintainer = \"m\"\n[version]\n{text}\n");
+    let version = |text: &str| {
+        // Outside Git the default format lacks its revision, which is another problem.
+        let format = if text.contains("format") { "" } else { "format = \"{version}-{target}-\"\n" };
+        format!("name = \"hello\"\nsummary = \"s\"\nmaintainer = \"m\"\n[version]\n{text}\n{format}")
+    };
     for (settings, arguments, wanted) in [
         (version("literal = \"1:0\""), "-t deb", "dist/packhouse.toml:5: `1:0-debian-12-"),
         (version("literal = \"1 0\""), "-t deb", "dist/packhouse.toml:5: `1 0` is no version"),
@@ -196,10 +197,7 @@ fn what_a_format_refuses_is_said_at_what_the_user_wrote_before_anything_is_built
         ),
     ] {
         let tree = Tree::new(arguments);
-        tree.write(
-            "dist/packhouse.toml",
-            &settings.replace("literal = \"1:0\"", "literal = \"1:0\"\nformat = \"{version}-{target}-\""),
-        );
+        tree.write("dist/packhouse.toml", &settings);
         let problems = tree.problems();
         assert!(problems.len() == 1 && problems[0].starts_with(wanted), "{wanted}\n{problems:#?}");
     }
