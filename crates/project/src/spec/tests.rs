@@ -1,7 +1,5 @@
 //! Every honoured flag is looked at, and means what it says.
 
-use std::path::Path;
-
 use fs_err as fs;
 use packhouse_package::assemble::Payload;
 use packhouse_package::{Arch, Mark, Package, PackagePath, Timestamp};
