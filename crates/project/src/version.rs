@@ -227,10 +227,10 @@ fn cargo(root: &Path, file: &Arc<SourceFile>) -> Found {
         let path = PathBuf::from("../".repeat(above)).join("Cargo.toml");
         let file = Arc::new(SourceFile { path, text: text.into() });
         let table = parse_toml(&file)?;
-        if let Some(version) = lookup(&table, &["workspace", "package", "version"]) {
-            if let Some(text) = version.get_ref().as_str() {
-                return located(&file, version.span(), text);
-            }
+        if let Some(version) = lookup(&table, &["workspace", "package", "version"])
+            && let Some(text) = version.get_ref().as_str()
+        {
+            return located(&file, version.span(), text);
         }
         if lookup(&table, &["workspace"]).is_some() {
             return missing(&file, "`[workspace.package]` has no `version`");
@@ -242,10 +242,10 @@ fn cargo(root: &Path, file: &Arc<SourceFile>) -> Found {
 fn pyproject(file: &Arc<SourceFile>) -> Found {
     let table = parse_toml(file)?;
     for path in [["project", "version"].as_slice(), &["tool", "poetry", "version"]] {
-        if let Some(version) = lookup(&table, path) {
-            if let Some(text) = version.get_ref().as_str() {
-                return located(file, version.span(), text);
-            }
+        if let Some(version) = lookup(&table, path)
+            && let Some(text) = version.get_ref().as_str()
+        {
+            return located(file, version.span(), text);
         }
     }
     let dynamic = lookup(&table, &["project", "dynamic"]);

@@ -12,7 +12,7 @@ use crate::{Problem, Problems};
 pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> FileRules {
     let (arguments, settings) = (inputs.arguments, inputs.settings);
     let files = settings.files.iter().flatten().filter_map(|file| rule(file, problems)).collect();
-    let prefix = arguments.one("prefix").filter(|prefix| prefix.value.trim_matches('/') != "");
+    let prefix = arguments.one("prefix").filter(|prefix| !prefix.value.trim_matches('/').is_empty());
     let config_files = settings.lists.config_files.iter().flatten().chain(arguments.many("config-files"));
     FileRules {
         files,
