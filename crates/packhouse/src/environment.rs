@@ -111,8 +111,9 @@ Packhouse looks at these and at no others. An empty variable counts as unset.
 ## What a build sees
 
 On the host engine a build's commands get `[build] environment` and, of the caller's variables, only those below:
-where tools are and keep their caches, the language, proxies. Keys, pass phrases and credentials of the release are
-not among them.
+where tools are and keep their caches, proxies. Keys, pass phrases and credentials of the release are not among them.
+`LC_ALL` is `C.UTF-8`, `TZ` is `UTC`, and `SOURCE_DATE_EPOCH` the time that packages carry, unless `[build] environment`
+says otherwise.
 
 ";
 
@@ -145,9 +146,7 @@ key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
     fn passed_on(source: &str) -> String {
         let list = source.split_once("PASSED_ON: &[&str] = &[").and_then(|(_, rest)| rest.split_once("];"));
         let (list, _) = list.expect("the host engine has a list of variables");
-        let mut names: Vec<String> =
-            list.split('"').skip(1).step_by(2).map(|name| format!("`{name}`")).collect();
-        names.extend(["`LANG`".to_owned(), "`LC_*`".to_owned()]);
+        let names: Vec<String> = list.split('"').skip(1).step_by(2).map(|name| format!("`{name}`")).collect();
         format!("{}.\n", names.join(", "))
     }
 
