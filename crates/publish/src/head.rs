@@ -209,8 +209,18 @@ impl Head {
     }
 
     /// The pointers that the site must have, sorted by path.
+    ///
+    /// A package that runs anywhere is also the newest of every machine that has none of its own: customers
+    /// look for a pointer by what `uname -m` says.
     pub fn pointers(&self) -> Vec<Pointer> {
         let mut pointers: Vec<_> = self.latest.iter().map(Latest::pointer).collect();
+        for anywhere in self.latest.iter().filter(|latest| latest.arch == layout::ANY_MACHINE) {
+            let has_own = |machine: &str| self.latest(&anywhere.target, machine, &anywhere.channel).is_some();
+            let machines = layout::MACHINES.into_iter().filter(|machine| !has_own(machine));
+            pointers.extend(
+                machines.map(|machine| Latest { arch: machine.into(), ..anywhere.clone() }.pointer()),
+            );
+        }
         pointers.sort();
         pointers
     }

@@ -32,6 +32,12 @@ pub const DERIVED: [&str; 5] = [KEYRING, ARMORED_KEYRING, RELEASES, INSTALL_SCRI
 /// The directory of a directory site in which locks and unfinished files lie; no object's name has it.
 pub(crate) const PRIVATE_DIRECTORY: &str = ".packhouse";
 
+/// The architecture of packages that run on every machine.
+pub(crate) const ANY_MACHINE: &str = "noarch";
+
+/// What `uname -m` says on the machines that packages are made for.
+pub(crate) const MACHINES: [&str; 7] = ["aarch64", "armv7l", "i686", "ppc64le", "riscv64", "s390x", "x86_64"];
+
 /// The channel whose pointer has no suffix.
 pub const STABLE: &str = "stable";
 

@@ -35,6 +35,21 @@ async fn the_head_says_everything_about_a_release() {
 }
 
 #[tokio::test]
+async fn a_package_that_runs_anywhere_is_found_on_every_machine() {
+    let site = Site::new();
+    let mut upload = site.upload("ubuntu 22.04", "hello_1_all.deb", "any");
+    upload.package.arch = "noarch".into();
+    site.publish(vec![upload]).await.unwrap();
+    for machine in ["x86_64", "aarch64", "noarch"] {
+        let pointer = format!("ubuntu/ubuntu-22.04.{machine}.latest.txt");
+        assert_eq!(site.text(&pointer), "hello_1_all.deb\n");
+    }
+    site.publish(vec![site.upload("ubuntu 22.04", "hello_2_amd64.deb", "own")]).await.unwrap();
+    assert_eq!(site.text("ubuntu/ubuntu-22.04.x86_64.latest.txt"), "hello_2_amd64.deb\n");
+    assert_eq!(site.text("ubuntu/ubuntu-22.04.aarch64.latest.txt"), "hello_1_all.deb\n");
+}
+
+#[tokio::test]
 async fn publishing_the_same_again_touches_no_file() {
     let site = Site::new();
     let uploads =
