@@ -395,7 +395,7 @@ fn package_format(
     problems: &mut Problems,
 ) -> Option<Format> {
     let known: Vec<&str> = Format::ALL.iter().map(|format| format.get().name()).collect();
-    let known = known.join(" or ");
+    let known = known.join("` or `-t ");
     if let Some(input) = arguments.one("input-type").filter(|input| input.value != "dir") {
         let problem = Problem::at(&input.place, format!("`-s {}` cannot apply in a target", input.value));
         problems.push(problem.help("a target packages files: `-s dir`, or leave it out"));
@@ -406,7 +406,7 @@ fn package_format(
             if format.is_none() {
                 let problem =
                     Problem::at(&wanted.place, format!("`{}` packages are not made yet", wanted.value));
-                problems.push(problem.help(format!("-t {known}")));
+                problems.push(problem.help(format!("`-t {known}`")));
             }
             format
         }

@@ -11,8 +11,8 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new() -> Place {
         let place = Place(tempfile::tempdir().unwrap());
-        std::fs::create_dir(place.0.path().join("source")).unwrap();
-        std::fs::write(place.0.path().join("source/file"), "x").unwrap();
+        fs_err::create_dir(place.0.path().join("source")).unwrap();
+        fs_err::write(place.0.path().join("source/file"), "x").unwrap();
         place
     }
 
@@ -49,7 +49,7 @@ fn job(project: &str, commands: &[&str]) -> Job {
 }
 
 fn text(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap()
+    fs_err::read_to_string(path).unwrap()
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn what_a_command_leaves_running_ends_with_it() {
     let pid = text(&workspace.path().join("pid"));
     // The signal is sent; the kernel takes a moment, and a killed process is a zombie until somebody reaps it.
     let stat = format!("/proc/{}/stat", pid.trim());
-    let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+    let runs = || fs_err::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while runs() {
         assert!(std::time::Instant::now() < deadline, "it still runs");

@@ -21,8 +21,8 @@ fn git(directory: &Path, arguments: &[&str]) {
 fn write(root: &Path, files: &[&str]) {
     for file in files {
         let path = root.join(file);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, file).unwrap();
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, file).unwrap();
     }
 }
 
@@ -42,7 +42,7 @@ fn copied(root: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut directories = vec![copy.path().to_owned()];
     while let Some(directory) = directories.pop() {
-        for item in std::fs::read_dir(directory).unwrap() {
+        for item in fs_err::read_dir(directory).unwrap() {
             let path = item.unwrap().path();
             if path.is_dir() && !path.is_symlink() {
                 directories.push(path);
@@ -61,8 +61,8 @@ fn set(files: &[&str]) -> BTreeSet<String> {
 #[test]
 fn tracked_and_unignored_files_are_copied_and_earlier_builds_are_not() {
     let root = repository(&["a", "gone", "deep/pkg/x", ".gitignore"]);
-    std::fs::write(root.path().join(".gitignore"), "ignored\n").unwrap();
-    std::fs::remove_file(root.path().join("gone")).unwrap();
+    fs_err::write(root.path().join(".gitignore"), "ignored\n").unwrap();
+    fs_err::remove_file(root.path().join("gone")).unwrap();
     write(root.path(), &["new", "ignored", "pkg/old.deb", "odd \n\"name"]);
     std::os::unix::fs::symlink("/etc/passwd", root.path().join("link")).unwrap();
     assert_eq!(copied(root.path()), set(&[".gitignore", "a", "deep/pkg/x", "link", "new", "odd \n\"name"]));
@@ -74,7 +74,7 @@ fn source_that_git_tracks_in_pkg_is_the_projects() {
     write(root.path(), &["pkg/hello.deb"]);
     assert_eq!(copied(root.path()), set(&["main.go", "pkg/server/server.go"]));
     assert!(!Source::open(root.path()).unwrap().revision().unwrap().unwrap().is_dirty);
-    std::fs::write(root.path().join("pkg/server/server.go"), "changed").unwrap();
+    fs_err::write(root.path().join("pkg/server/server.go"), "changed").unwrap();
     assert!(Source::open(root.path()).unwrap().revision().unwrap().unwrap().is_dirty);
 }
 
@@ -137,7 +137,7 @@ fn outside_git_everything_but_earlier_builds_is_copied() {
 #[test]
 fn a_project_that_git_ignores_is_outside_git() {
     let root = repository(&["a"]);
-    std::fs::write(root.path().join(".gitignore"), "scratch\n").unwrap();
+    fs_err::write(root.path().join(".gitignore"), "scratch\n").unwrap();
     write(root.path(), &["scratch/p/x"]);
     let project = root.path().join("scratch/p");
     assert_eq!(copied(&project), set(&["x"]));

@@ -58,7 +58,7 @@ pub fn find_project(directory: Option<&Path>, environment: &Environment) -> Resu
 /// [`packhouse_project::Problems`] of the project's tree, and Git's.
 pub fn plan(options: &PlanOptions, environment: &Environment) -> Result<Planned> {
     let root = find_project(options.project.as_deref(), environment)?;
-    let project = Project::open(&root)?;
+    let project = Project::read(&root);
     let source = Source::open(&root)?;
     let revision = source.revision()?;
     let facts = Facts {

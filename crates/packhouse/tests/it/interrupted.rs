@@ -50,7 +50,7 @@ impl Waiting {
 /// Whether a process has ended; what was killed may need a moment to be gone.
 fn ended(process: u32) -> bool {
     let is_gone = || {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ")
     };
     let started = Instant::now();

@@ -8,7 +8,6 @@ fn broken() -> Project {
     project.edit("summary = \"Says hello\"", "sumary = \"Says hello\"");
     project.edit("engine = \"host\"", "engine = \"hots\"");
     project.edit("mode = \"0755\"", "mode = \"rwxr-xr-x\"");
-    project.edit("destination = \"/usr/bin/hello\"", "destination = \"usr/bin/hello\"");
     project.set("version", "format = \"{version}-{tarjet}\"");
     project.write("dist/debian/12/fpm.cmd", "-t deb\n--depnds openssl\n-d 'unfinished\n");
     project.write("dist/rocky/8/fpm.cmd", "# nothing\n");

@@ -42,7 +42,8 @@ pub fn parse(root: &Path, directory: &Path, problems: &mut Problems) -> Argument
         }
         let Some(file) = open(root, &path, problems) else { continue };
         let (words, problem) = words::split(&file);
-        arguments.take(words, problems);
+        let rest = Rest { words: words.into_iter().peekable(), is_cut: problem.is_some() };
+        arguments.take(rest, problems);
         if let Some(problem) = problem {
             problems.push(*problem);
         }
@@ -169,9 +170,8 @@ impl Arguments {
         self.asked.borrow().clone()
     }
 
-    fn take(&mut self, words: Vec<Word>, problems: &mut Problems) {
-        let mut words = words.into_iter().peekable();
-        while let Some(word) = words.next() {
+    fn take(&mut self, mut rest: Rest, problems: &mut Problems) {
+        while let Some(word) = rest.words.next() {
             if word.text == "--" {
                 continue; // ends the flags; what follows are inputs, which are reported as such
             }
@@ -183,17 +183,17 @@ impl Arguments {
                 ));
                 continue;
             }
-            self.flag(word, &mut words, problems);
+            self.flag(word, &mut rest, problems);
         }
     }
 
-    fn flag(&mut self, word: Word, rest: &mut Peekable<impl Iterator<Item = Word>>, problems: &mut Problems) {
+    fn flag(&mut self, word: Word, rest: &mut Rest, problems: &mut Problems) {
         let (name, mut glued) = split(&word.text);
         let Some((flag, is_off)) = flags::find(name) else {
             problems.push(unknown(name, &word.place));
             if glued.is_none() {
                 // Most likely its value: one mistake, one problem.
-                rest.next_if(|next| !next.text.starts_with('-'));
+                rest.words.next_if(|next| !next.text.starts_with('-'));
             }
             return;
         };
@@ -210,8 +210,9 @@ impl Arguments {
                 return;
             }
             (_, Some(value)) => Located { value: value.to_owned(), place: word.place },
-            (_, None) => match rest.next() {
+            (_, None) => match rest.words.next() {
                 Some(value) => Located { value: value.text, place: value.place },
+                None if rest.is_cut => return,
                 None => {
                     problems.push(Problem::at(&word.place, format!("`{name}` needs a value")));
                     return;
@@ -227,6 +228,13 @@ impl Arguments {
             Role::Honoured => self.given.push(Given { flag, is_on: !is_off, value }),
         }
     }
+}
+
+/// Words that are not understood yet.
+struct Rest {
+    words: Peekable<std::vec::IntoIter<Word>>,
+    /// The file goes on in a way that could not be read.
+    is_cut: bool,
 }
 
 /// The flag's name and a value that is glued to it: `--x=v`, `-nfoo`.
@@ -303,6 +311,13 @@ mod tests {
             assert!(problem.starts_with(wanted), "{problems:#?}");
         }
         assert_eq!(problems.len(), 5, "{problems:#?}");
+    }
+
+    #[test]
+    fn what_follows_an_open_quote_is_one_problem() {
+        let (arguments, problems) = parse_text("-t deb\n-d a\n-d 'b\n-d c");
+        assert_eq!(values(&arguments, "depends"), ["a"]);
+        assert!(problems.len() == 1 && problems[0].starts_with("3: a single quote"), "{problems:#?}");
     }
 
     #[test]

@@ -19,8 +19,8 @@ fn package(arguments: &str) -> (tempfile::TempDir, PathBuf) {
     let root = tree.path();
     let write = |path: &str, text: &str| {
         let path = root.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
     };
     write("dist/packhouse.toml", SETTINGS);
     write("dist/x/1/Dockerfile", "FROM x\n");
