@@ -87,7 +87,7 @@ pub async fn build(
             keep_failed: options.keep_failed,
         },
         permits: Semaphore::new(at_a_time),
-        resources: Resources::all().divided_by(at_a_time),
+        writer: Semaphore::new(1),
         on_event,
     };
     let mut groups: BTreeMap<&Job, Vec<&TargetPlan>> = BTreeMap::new();
@@ -160,7 +160,9 @@ struct Workers<'a> {
     output: &'a Path,
     host: Host,
     permits: Semaphore,
-    resources: Resources,
+    /// One package is written at a time: a compressor uses every processor by itself, and two of them would
+    /// need twice the memory (see [`Resources`]).
+    writer: Semaphore,
     on_event: OnEvent<'a>,
 }
 
@@ -231,16 +233,16 @@ impl Workers<'_> {
     }
 
     async fn write(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built> {
-        let _permit = self.permits.acquire().await.context("the builds were given up")?;
+        let _permit = self.writer.acquire().await.context("the builds were given up")?;
         let format = target.format.get();
         self.tell(target, Stage::Packaging { format: format.name() });
         let path = self.output.join(&target.file_name);
         let (size, sha256) = {
-            let (spec, path, resources) = (target.spec.clone(), path.clone(), self.resources);
+            let (spec, path) = (target.spec.clone(), path.clone());
             let payload = OwnedPayload::from(payload);
             tokio::task::spawn_blocking(move || {
                 let package = Package::assemble(&spec, payload.as_payload())?;
-                write_package(format, &package, resources, &path)
+                write_package(format, &package, &path)
             })
             .await
             .context("packaging was given up")??
@@ -313,14 +315,13 @@ impl OwnedPayload {
 fn write_package(
     format: &dyn packhouse_package::PackageFormat,
     package: &Package,
-    resources: Resources,
     path: &Path,
 ) -> Result<(u64, String)> {
     let unfinished = manifest::unfinished(path);
     let written = (|| {
         let mut file =
             fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
-        format.write(package, resources, &mut file)?;
+        format.write(package, Resources::all(), &mut file)?;
         file.sync_all()?;
         let digest = digest(&unfinished)?;
         fs::rename(&unfinished, path)?;
