@@ -14,8 +14,9 @@ const USAGE: &str = "usage: cargo xtask <chore>
   test [ARGUMENT…]   install the clients the tests need, run every test, count (arguments go to cargo test)
   clients            install the clients the tests need
   lint               formatting, clippy, documentation, shell scripts, tidy
+  memory             the packages of 2 GiB that `test` leaves out: minutes
   tidy               the rules of the house: dependencies between crates, sizes of files, names
-  ci                 test and lint
+  ci                 test, memory and lint
 ";
 
 fn main() -> ExitCode {
@@ -26,8 +27,9 @@ fn main() -> ExitCode {
         ("test", _) => test::run(&rest),
         ("clients", true) => test::install_clients(),
         ("lint", true) => lint::run(),
+        ("memory", true) => memory(),
         ("tidy", true) => tidy::run(),
-        ("ci", true) => test::run(&[]).and_then(|()| lint::run()),
+        ("ci", true) => test::run(&[]).and_then(|()| memory()).and_then(|()| lint::run()),
         _ => {
             say(USAGE);
             return ExitCode::from(2);
@@ -40,6 +42,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Packages 2 GiB in every format and by every compressor, and fails when that takes 100 MiB of memory.
+fn memory() -> Result<()> {
+    let test = "memory::packages_of_2_gib_take_less_than_100_mib";
+    run("cargo", &["test", "-p", "packhouse-package", "--test", "it", "--", "--ignored", "--exact", test])
 }
 
 /// The directory of the workspace.

@@ -1,5 +1,6 @@
 //! What can go wrong while a package is put together and written.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::PackagePath;
@@ -101,14 +102,12 @@ pub enum Error {
         path: PackagePath,
     },
     /// A file that was written to while it was packaged.
-    #[error("`{}` changed while it was packaged: {expected} bytes expected, {found} read", .path.display())]
+    #[error("`{}` changed while it was packaged: {change}", .path.display())]
     Changed {
         /// The file on disk.
         path: PathBuf,
-        /// Its size when the tree was put together.
-        expected: u64,
-        /// What could be read.
-        found: u64,
+        /// By what it shows.
+        change: Change,
     },
     /// Something larger than the format can say.
     #[error("{what} of {size} bytes is more than {format} can hold ({limit} bytes)")]
@@ -146,6 +145,29 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+}
+
+/// By what it shows that a file changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has another size.
+    Size {
+        /// When the tree was put together.
+        expected: u64,
+        /// What could be read.
+        found: u64,
+    },
+    /// Its times changed between the first and the last byte read.
+    Written,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Size { expected, found } => write!(f, "{expected} bytes expected, {found} read"),
+            Change::Written => f.write_str("it was written to while it was read"),
+        }
+    }
 }
 
 impl Error {

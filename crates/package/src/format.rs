@@ -34,9 +34,12 @@ pub struct Options {
 }
 
 /// What a writer may use of the machine. Has no influence on the bytes written.
+///
+/// Memory is not the caller's to say: writing one package takes at most 100 MiB at the default levels, so that a
+/// process writes one package at a time, with all threads, rather than several with a share of them each.
 #[derive(Clone, Copy, Debug)]
 pub struct Resources {
-    /// How many threads compress.
+    /// How many threads compress, if memory suffices for as many.
     pub threads: NonZeroUsize,
 }
 
@@ -44,13 +47,6 @@ impl Resources {
     /// All processors of this machine.
     pub fn all() -> Resources {
         Resources { threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN) }
-    }
-
-    /// A share of them, for as many packages that are written at the same time.
-    #[must_use]
-    pub fn divided_by(self, packages: usize) -> Resources {
-        let threads = NonZeroUsize::new(self.threads.get() / packages.max(1)).unwrap_or(NonZeroUsize::MIN);
-        Resources { threads }
     }
 }
 

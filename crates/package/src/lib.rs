@@ -35,7 +35,7 @@ pub mod timestamp;
 pub mod version;
 
 pub use arch::Arch;
-pub use error::Error;
+pub use error::{Change, Error};
 pub use file_tree::{Content, Entry, FileTree, Kind, Mark, Owner};
 pub use format::{Format, Options, Package, PackageFormat, Resources};
 pub use metadata::{Metadata, PackageName, Relations};

@@ -57,6 +57,9 @@ impl Moment {
     }
 }
 
+/// The interpreter within rpm itself, which works before anything is installed.
+const LUA: &str = "<lua>";
+
 /// A script: who interprets it, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -86,7 +89,8 @@ pub enum ScriptError {
 }
 
 impl Script {
-    /// Reads a script file: the interpreter from its `#!` line, `/bin/sh` without one.
+    /// Reads a script file: the interpreter from its `#!` line, `/bin/sh` without one. `#!<lua>` names the one
+    /// within rpm.
     ///
     /// # Errors
     /// When it is not text, has Windows line ends, or names its interpreter by a relative path.
@@ -105,7 +109,7 @@ impl Script {
         // The kernel splits once: interpreter, then one argument holding the rest (execve(2)).
         let line = line.trim();
         let (interpreter, argument) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-        if !interpreter.starts_with('/') {
+        if !interpreter.starts_with('/') && line != LUA {
             return Err(ScriptError::Interpreter { interpreter: interpreter.into() });
         }
         let argument = argument.trim();
@@ -127,9 +131,14 @@ impl Script {
         Script { interpreter: "/bin/sh".into(), argument: None, text: text.into() }
     }
 
-    /// The absolute path of the program that runs it.
+    /// The absolute path of the program that runs it; `<lua>` for the interpreter within rpm.
     pub fn interpreter(&self) -> &str {
         &self.interpreter
+    }
+
+    /// Whether rpm itself runs it, which no other format can.
+    pub fn is_lua(&self) -> bool {
+        self.interpreter == LUA
     }
 
     /// The single argument of the `#!` line, as in `-eu` or `python3`.

@@ -63,9 +63,21 @@ pub(super) fn generate(
 }
 
 /// A script as a file, with its `#!` line.
-pub(super) fn to_file(script: &Script) -> String {
+///
+/// # Errors
+/// When only rpm can run it.
+pub(super) fn to_file(script: &Script) -> Result<String> {
+    refuse_lua(script)?;
     let argument = script.argument().map(|argument| format!(" {argument}")).unwrap_or_default();
-    format!("#!{}{argument}\n{}", script.interpreter(), script.text())
+    Ok(format!("#!{}{argument}\n{}", script.interpreter(), script.text()))
+}
+
+fn refuse_lua(script: &Script) -> Result<()> {
+    if !script.is_lua() {
+        return Ok(());
+    }
+    let reason = "that Lua is within rpm; name a program, as in `#!/bin/sh`";
+    Err(Error::Option { format: "deb", option: "a script for", value: script.interpreter().into(), reason })
 }
 
 fn checking(scripts: &Scripts, check: bool) -> Result<Scripts> {
@@ -75,6 +87,7 @@ fn checking(scripts: &Scripts, check: bool) -> Result<Scripts> {
 /// A shell script that stops at the first failing command, when that is asked for; other languages have no
 /// such switch.
 fn check_errors(script: &Script, check: bool) -> Result<Script> {
+    refuse_lua(script)?;
     let shell = script.interpreter().rsplit('/').next().unwrap_or_default();
     if !check || !["sh", "bash", "dash", "ksh"].contains(&shell) {
         return Ok(script.clone());

@@ -13,7 +13,18 @@ use jiff::tz::TimeZone;
 
 use super::header::Header;
 use super::tag::header as tag;
-use crate::{Error, Result};
+use super::version::Evr;
+use crate::{Error, Package, Result};
+
+/// Puts the one entry of a project that has no changelog: this version, by the maintainer. `rpm -q --changelog`
+/// and rpmlint's `no-changelogname-tag` want one.
+pub(super) fn put_version(package: &Package, evr: &Evr, header: &mut Header) {
+    const DAY: u32 = 86_400;
+    let midnight = package.timestamp.as_unix() / DAY * DAY;
+    header.put_int32s(tag::CHANGELOG_TIME, [midnight.saturating_add(DAY / 2)]);
+    header.put_texts(tag::CHANGELOG_NAME, [format!("{} - {evr}", package.metadata.maintainer.trim())]);
+    header.put_texts(tag::CHANGELOG_TEXT, [format!("- Release {evr}.")]);
+}
 
 /// Puts the entries of `text` into `header`.
 ///

@@ -20,7 +20,7 @@ pub struct Options {
     pub distribution: Option<String>,
     /// `BUGURL`.
     pub bug_url: Option<String>,
-    /// The text of `%changelog` entries; none is written when `None`.
+    /// The text of `%changelog` entries; one entry that names the version when `None`.
     pub changelog: Option<String>,
     /// Prefixes of a relocatable package.
     pub prefixes: Vec<String>,

@@ -13,7 +13,8 @@
 //!
 //! Each scriptlet needs its interpreters *at that moment*, which the flags of the dependency say
 //! (`build/parseScript.c`). A `/bin/sh` on an empty root is missing before the transaction, so that a
-//! `%pretrans` should not be one.
+//! `%pretrans` should not be one, but one in the Lua that is within rpm (`#!<lua>`). It cannot be one of the
+//! moments: those are called by a generated shell text.
 
 use super::Options;
 use super::dependency::{self, Dependencies, Entry, List};
@@ -21,7 +22,7 @@ use super::header::Header;
 use super::options::TriggerMoment;
 use super::tag::{header as tag, sense};
 use crate::glue::Functions;
-use crate::{Moment, Result, Script, Scripts};
+use crate::{Error, Moment, Result, Script, Scripts};
 
 /// A scriptlet that decides between scripts by `$1`.
 struct Counting {
@@ -81,6 +82,11 @@ pub(super) fn put(
     header: &mut Header,
     dependencies: &mut Dependencies,
 ) -> Result<()> {
+    if let Some((moment, script)) = scripts.iter().find(|(_, script)| script.is_lua()) {
+        let reason = "only a transaction's scripts, `verify` and triggers can be Lua";
+        let value = script.interpreter().into();
+        return Err(Error::Option { format: "rpm", option: moment.name(), value, reason });
+    }
     for scriptlet in &COUNTING {
         let present = scriptlet.scripts.map(|script| {
             let (moment, function) = script?;
@@ -108,7 +114,7 @@ pub(super) fn put(
     for (tags, script) in verbatim {
         let Some(script) = script else { continue };
         put_scriptlet(&tags, script.interpreter(), script.argument(), script.text(), header);
-        require_interpreter(script.interpreter(), tags.when, &mut dependencies.requires);
+        require(script, tags.when, dependencies);
         if script.argument().is_some() {
             dependencies.require_rpmlib("ScriptletInterpreterArgs", "4.0.3-1");
         }
@@ -133,7 +139,7 @@ fn put_scriptlet(tags: &Tags, interpreter: &str, argument: Option<&str>, text: &
 fn put_triggers(options: &Options, header: &mut Header, dependencies: &mut Dependencies) -> Result<()> {
     let (mut texts, mut interpreters, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
     for (index, trigger) in options.triggers.iter().enumerate() {
-        let (interpreter, text) = trigger_script(&trigger.script, &mut dependencies.requires);
+        let (interpreter, text) = trigger_script(&trigger.script, dependencies);
         interpreters.push(interpreter);
         texts.push(text);
         let condition = dependency::single(&trigger.package)?;
@@ -158,13 +164,13 @@ fn put_triggers(options: &Options, header: &mut Header, dependencies: &mut Depen
 
 /// A trigger's interpreter takes no argument, because there is one string a trigger for it: a script that has
 /// one is embedded like those above.
-fn trigger_script(script: &Script, requires: &mut List) -> (String, String) {
+fn trigger_script(script: &Script, dependencies: &mut Dependencies) -> (String, String) {
     if script.argument().is_none() {
-        require_interpreter(script.interpreter(), 0, requires);
+        require(script, 0, dependencies);
         return (script.interpreter().into(), script.text().trim_end_matches('\n').into());
     }
     let functions = Functions::new([("trigger", script)]);
-    require_programs(&functions, 0, requires);
+    require_programs(&functions, 0, &mut dependencies.requires);
     (functions.interpreter().into(), format!("{}trigger \"$@\"\n", functions.text()))
 }
 
@@ -175,6 +181,15 @@ fn require_programs(functions: &Functions, when: u32, requires: &mut List) {
     }
     if functions.uses_files() {
         requires.insert(Entry::any("coreutils", when));
+    }
+}
+
+/// What runs a script: a program, or a feature of rpm (`build/parseScript.c`).
+fn require(script: &Script, when: u32, dependencies: &mut Dependencies) {
+    if script.is_lua() {
+        dependencies.require_rpmlib("BuiltinLuaScripts", "4.2.2-1");
+    } else {
+        require_interpreter(script.interpreter(), when, &mut dependencies.requires);
     }
 }
 

@@ -123,8 +123,9 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
         return Err(Error::Option { format: "rpm", option: "prefix", value: prefix.clone(), reason });
     }
     header.put_texts(tag::PREFIXES, &options.prefixes);
-    if let Some(text) = &options.changelog {
-        changelog::put(text, &mut header)?;
+    match &options.changelog {
+        Some(text) => changelog::put(text, &mut header)?,
+        None => changelog::put_version(package, evr, &mut header),
     }
 
     files.put(timestamp, &mut header);

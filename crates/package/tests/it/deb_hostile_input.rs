@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use packhouse_package::deb::Trigger;
-use packhouse_package::{Content, Entry, Error, Kind, Mark, Owner, Package, PackagePath};
+use packhouse_package::{Change, Content, Entry, Error, Kind, Mark, Owner, Package, PackagePath};
 
 use crate::deb_fixture::{bytes, files, package, path, relations, write};
 
@@ -60,7 +60,7 @@ fn a_file_that_grew_or_shrank_is_an_error() {
         let (package, file) = on_disk(directory.path());
         fs_err::write(&file, vec![b'y'; length]).unwrap();
         match bytes(&package, 1) {
-            Err(Error::Changed { path, expected, found }) => {
+            Err(Error::Changed { path, change: Change::Size { expected, found } }) => {
                 assert_eq!((path, expected, found), (file, 1 << 20, length as u64));
             }
             other => panic!("{length}: {other:?}"),

@@ -9,7 +9,7 @@ use std::process::Command;
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::rpm::FileDigest;
-use packhouse_package::{Arch, Entry, Error, Format, Moment, Package, Relation, Resources};
+use packhouse_package::{Arch, Change, Entry, Error, Format, Moment, Package, Relation, Resources};
 
 use crate::rpm_dump::{dump, listing};
 use crate::rpm_fixture::{Root, add, bytes, logging, package, path, try_bytes, write};
@@ -248,7 +248,11 @@ fn a_file_that_grows_or_shrinks_while_it_is_packaged_is_an_error() {
         let package = from_disk(directory.path());
         fs::write(&file, now).unwrap();
         let error = try_bytes(&package).unwrap_err();
-        assert!(matches!(&error, Error::Changed { path, expected: 10, .. } if *path == file), "{error:?}");
+        let is_size = |change: &Change| matches!(change, Change::Size { expected: 10, .. });
+        assert!(
+            matches!(&error, Error::Changed { path, change } if *path == file && is_size(change)),
+            "{error:?}"
+        );
     }
 }
 

@@ -89,7 +89,7 @@ pub async fn build(
             keep_failed: options.keep_failed,
         },
         permits: Semaphore::new(at_a_time),
-        resources: Resources::all().divided_by(at_a_time),
+        writer: Semaphore::new(1),
         on_event,
     };
     let mut groups: BTreeMap<&Job, Vec<&TargetPlan>> = BTreeMap::new();
@@ -184,7 +184,9 @@ struct Workers<'a> {
     output: &'a Path,
     host: Host,
     permits: Semaphore,
-    resources: Resources,
+    /// One package is written at a time: a compressor uses every processor by itself, and two of them would
+    /// need twice the memory (see [`Resources`]).
+    writer: Semaphore,
     on_event: OnEvent<'a>,
 }
 
@@ -256,7 +258,7 @@ impl Workers<'_> {
     }
 
     async fn package(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built, Failure> {
-        let _permit = self.permits.acquire().await.expect("nobody closes the semaphore");
+        let _permit = self.writer.acquire().await.expect("nobody closes the semaphore");
         let started = Instant::now();
         let result = self.write(target, payload).await;
         result.map_err(|error| {
@@ -271,11 +273,11 @@ impl Workers<'_> {
         self.tell(target, Stage::Packaging { format: format.name() });
         let path = self.output.join(&target.file_name);
         let (size, sha256) = {
-            let (spec, path, resources) = (target.spec.clone(), path.clone(), self.resources);
+            let (spec, path) = (target.spec.clone(), path.clone());
             let payload = OwnedPayload::from(payload);
             tokio::task::spawn_blocking(move || {
                 let package = Package::assemble(&spec, payload.as_payload())?;
-                write_package(format, &package, resources, &path)
+                write_package(format, &package, &path)
             })
             .await
             .context("packaging was given up")??
@@ -348,14 +350,13 @@ impl OwnedPayload {
 fn write_package(
     format: &dyn packhouse_package::PackageFormat,
     package: &Package,
-    resources: Resources,
     path: &Path,
 ) -> Result<(u64, String)> {
     let unfinished = manifest::unfinished(path);
     let written = (|| {
         let mut file =
             fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
-        format.write(package, resources, &mut file)?;
+        format.write(package, Resources::all(), &mut file)?;
         file.sync_all()?;
         let written = digest(&unfinished)?;
         // The same package again is left alone, times and all: nothing has to be signed or uploaded anew.

@@ -1,0 +1,69 @@
+//! A file that is written to while it is packaged is an error, even when its size stays.
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
+
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use fs_err as fs;
+use packhouse_package::archive::compress::Compression;
+use packhouse_package::{Change, Error, Format};
+
+use crate::rpm_fixture::{one_thread, package};
+
+/// Takes a package, and writes to a file once the first part of it has come by.
+struct Meddling {
+    out: Cursor<Vec<u8>>,
+    file: PathBuf,
+    has_written: bool,
+}
+
+impl Write for Meddling {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.out.position() > 300_000 && !self.has_written {
+            self.has_written = true;
+            let file = fs::OpenOptions::new().write(true).open(&self.file)?;
+            file.file().write_all_at(b"y", 0)?;
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Meddling {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.out.seek(position)
+    }
+}
+
+fn write(format: Format, directory: &Path, meddles: bool) -> Result<(), Error> {
+    let file = directory.join("opt/hello/large");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    // Much more than what waits between reader and compressor.
+    fs::write(&file, vec![b'x'; 16 << 20]).unwrap();
+    fs::File::options().write(true).open(&file).unwrap().file().set_modified(UNIX_EPOCH).unwrap();
+    let mut package = package("1");
+    package.files.add_directory(directory, None, &[]).unwrap();
+    package.files.complete();
+    package.options.compression = Some(Compression::None);
+    let mut out = Meddling { out: Cursor::default(), file, has_written: !meddles };
+    format.get().write(&package, one_thread(), &mut out)
+}
+
+#[test]
+fn a_file_that_is_written_to_while_it_is_packaged_is_an_error() {
+    for format in Format::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        write(format, directory.path(), false).unwrap();
+        let error = write(format, directory.path(), true).unwrap_err();
+        let is_large = |path: &Path| path.ends_with("large");
+        assert!(
+            matches!(&error, Error::Changed { path, change: Change::Written } if is_large(path)),
+            "{format}: {error:?}"
+        );
+    }
+}
