@@ -12,7 +12,9 @@
 //! | [`file_tree`], [`path`] | the files, their modes, owners and marks |
 //! | [`assemble`] | puts a package together from what a build left and the project's rules |
 //! | [`format`](mod@format) | the trait every format implements, and the list of formats |
-//! | [`archive`] | ar, cpio and compressed streams |
+//! | [`deb`], [`rpm`] | what only one of them can say |
+//! | [`pattern`], [`timestamp`] | what paths and times are given as |
+//! | [`archive`] | compressed streams |
 //!
 //! The crate does not build, sign or publish, and it does not read packages yet.
 

@@ -1,6 +1,6 @@
 //! The containers inside package files: ar, tar, cpio, and compressed streams.
 
-pub mod ar;
+pub(crate) mod ar;
 pub mod compress;
-pub mod cpio;
+pub(crate) mod cpio;
 pub(crate) mod tar;

@@ -1,6 +1,6 @@
 //! Debian's package format (deb(5)), for dpkg and apt.
 //!
-//! A deb is an [`ar`](crate::archive::ar) archive of two tar archives: what the package says about itself, and
+//! A deb is an ar archive of two tar archives: what the package says about itself, and
 //! its files. The writer streams, needs no temporary file and reads every file once.
 //!
 //! | module | what it writes |

@@ -118,7 +118,8 @@ fn read<D: sha2::Digest>(file: &File<'_>, out: &mut impl Write) -> Result<Facts>
 
 const ELF_IDENT: usize = 5;
 
-/// `EI_CLASS` of an ELF file (elf(5)), for those that are executable, as in `build/rpmfc.c`. rpm's colors have the same numbers (`RPMFC_ELF32`, `RPMFC_ELF64`).
+/// `EI_CLASS` of an ELF file (elf(5)), for those that are executable, as in `build/rpmfc.c`. rpm's colors have
+/// the same numbers (`RPMFC_ELF32`, `RPMFC_ELF64`).
 fn color(start: &[u8]) -> u32 {
     match start {
         [0x7f, b'E', b'L', b'F', class @ (1 | 2)] => u32::from(*class),
