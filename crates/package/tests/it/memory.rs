@@ -82,26 +82,44 @@ fn noise(length: usize) -> Vec<u8> {
     words.take(length / 8).flatten().collect()
 }
 
-#[test]
-fn packages_of_20_000_files_take_less_than_100_mib() {
-    let directory = tempfile::tempdir().unwrap();
-    let noise = noise(20 << 20);
-    for (number, part) in noise.chunks(noise.len() / 20_000).enumerate() {
-        let at =
-            directory.path().join(format!("tree/usr/lib/hello/directory-{:03}/sub-directory", number / 100));
+/// 20,000 files: what a package knows of each is in memory.
+fn many_files(directory: &Path) {
+    let noise = noise(16 << 20);
+    for (number, part) in noise.chunks(noise.len() / 20_000).take(20_000).enumerate() {
+        let at = directory.join(format!("tree/usr/lib/hello/directory-{:03}/sub-directory", number / 100));
         fs::create_dir_all(&at).unwrap();
         fs::write(at.join(format!("a-file-with-a-long-name-{number:05}.beam")), part).unwrap();
     }
+}
+
+fn large_files(directory: &Path) {
+    let tree = directory.join("tree/opt/hello");
+    fs::create_dir_all(&tree).unwrap();
+    fs::File::create(tree.join("sparse")).unwrap().set_len(2 << 30).unwrap();
+    fs::write(tree.join("noise"), noise(32 << 20)).unwrap();
+}
+
+#[test]
+fn packages_of_20_000_files_take_less_than_100_mib() {
+    let directory = tempfile::tempdir().unwrap();
+    many_files(directory.path());
+    // More threads need more memory, until no more of them are used.
+    assert_small(directory.path(), &[16]);
+}
+
+#[test]
+#[ignore = "minutes (cargo xtask memory)"]
+fn packages_of_2_gib_take_less_than_100_mib() {
+    let directory = tempfile::tempdir().unwrap();
+    large_files(directory.path());
     assert_small(directory.path(), &[1, 2, 16]);
 }
 
 #[test]
-#[ignore = "minutes: 2 GiB, twelve times (cargo xtask memory)"]
-fn packages_of_2_gib_take_less_than_100_mib() {
+#[ignore = "minutes (cargo xtask memory)"]
+fn packages_of_2_gib_and_20_000_files_take_less_than_100_mib() {
     let directory = tempfile::tempdir().unwrap();
-    let tree = directory.path().join("tree/opt/hello");
-    fs::create_dir_all(&tree).unwrap();
-    fs::File::create(tree.join("sparse")).unwrap().set_len(2 << 30).unwrap();
-    fs::write(tree.join("noise"), noise(32 << 20)).unwrap();
-    assert_small(directory.path(), &[2, 16]);
+    large_files(directory.path());
+    many_files(directory.path());
+    assert_small(directory.path(), &[16]);
 }
