@@ -82,6 +82,8 @@ pub struct Plan {
     pub channel: String,
     /// Its time.
     pub time: Timestamp,
+    /// Whether a later build of the same version sorts higher: the time comes before the revision in it.
+    pub is_sorted_by_time: bool,
     /// The commit.
     pub revision: Option<Revision>,
     /// Who signs; `None` when the project does not say.
@@ -196,6 +198,14 @@ impl Tag {
     }
 }
 
+/// Whether packages tagged in this order sort by the time they were built, within a version and a target.
+pub(crate) fn is_sorted_by_time(format: &str) -> bool {
+    match (format.find("{built"), format.find("{revision}")) {
+        (Some(built), Some(revision)) => built < revision,
+        (built, _) => built.is_some(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +232,14 @@ mod tests {
         for wrong in ["{versoin}", "{version", "version}", "{built:%!}"] {
             assert!(render(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_later_build_sorts_higher_when_its_time_comes_before_its_revision() {
+        assert!(is_sorted_by_time(DEFAULT_FORMAT));
+        assert!(is_sorted_by_time("{version}+{built:%s}"));
+        assert!(!is_sorted_by_time("{version}-{target}-{revision}"));
+        assert!(!is_sorted_by_time("{version}-{revision}-{built}"));
     }
 
     #[test]

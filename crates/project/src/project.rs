@@ -10,7 +10,7 @@ use packhouse_package::{Format, Moment, Script};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::Arguments;
-use crate::plan::DEFAULT_FORMAT;
+use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
     EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Tag, Target, TargetPlan, channel,
@@ -134,6 +134,10 @@ impl Project {
             version: version.map(|version| version.value).unwrap_or_default(),
             channel: channel.unwrap_or_default(),
             time: facts.time,
+            is_sorted_by_time: selected.iter().all(|files| {
+                let format = files.settings.version.format.as_ref();
+                plan::is_sorted_by_time(format.map_or(DEFAULT_FORMAT, |format| &format.value))
+            }),
             revision: facts.revision.clone(),
             signing_key,
             passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),

@@ -70,6 +70,11 @@ pub(super) fn announce(context: &Context, planned: &Planned, options: &BuildOpti
                        all the same, and a site refuses other bytes under a published name";
         context.output.event(Event::Notice { message: message.into() });
     }
+    if !plan.is_sorted_by_time {
+        let message = "[version] format has no {built} before {revision}: customers' package managers do not take a \
+                       later build of the same version for an upgrade";
+        context.output.event(Event::Notice { message: message.into() });
+    }
 }
 
 /// Shows each failed target with the end of its output, and gives the exit status.

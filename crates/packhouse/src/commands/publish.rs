@@ -1,5 +1,6 @@
 //! `packhouse publish`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -39,7 +40,9 @@ impl SiteArguments {
         let to = self.to.as_ref()?;
         let is_path = !to.contains("://");
         Some(if is_path {
-            context.environment.current_directory.join(to).to_string_lossy().into_owned()
+            // By components, so that `./site` is not shown as it stands.
+            let path = context.environment.current_directory.join(to);
+            path.components().collect::<PathBuf>().to_string_lossy().into_owned()
         } else {
             to.clone()
         })

@@ -38,7 +38,9 @@ impl Verify {
                 UsageError::new(format!("this version does not verify over {scheme}://"), help).into()
             );
         }
-        let keyring = ops::trusted_keyring(self.keyring.as_deref(), &root, environment)?;
+        let keyring = ops::trusted_keyring(self.keyring.as_deref(), &root, environment, &|event| {
+            context.output.event(event)
+        })?;
         let path = environment.current_directory.join(path);
         if path.is_dir() {
             let site = path.to_string_lossy().into_owned();

@@ -9,7 +9,7 @@ pub type OnEvent<'a> = &'a (dyn Fn(Event) + Sync + Send);
 
 /// Something that happened.
 #[derive(Clone, Debug, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Event {
     /// What is going to be done.
     Planned {

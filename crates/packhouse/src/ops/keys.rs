@@ -54,7 +54,7 @@ impl Keys {
             let message = "nothing says which keys may sign: there is no dist/trustedkeys.gpg";
             return Err(UsageError::new(message, help).into());
         };
-        let keyring = Keyring::read(path)?;
+        let keyring = read_keyring(path, on_event)?;
         check_member(signer.as_ref(), &keyring, path, now)?;
         Ok(Keys { signer, keyring })
     }
@@ -76,7 +76,7 @@ impl Keys {
         });
         let keyring = match &plan.keyring {
             Some(path) => {
-                let keyring = Keyring::read(path)?;
+                let keyring = read_keyring(path, on_event)?;
                 check_member(signer.as_ref(), &keyring, path, now)?;
                 keyring
             }
@@ -121,6 +121,15 @@ fn configured(plan: &Plan, environment: &Environment) -> Result<Option<KeySource
 fn no_key() -> UsageError {
     let help = format!("name one in [sign] of dist/packhouse.toml, or put it into ${SIGNING_KEY}");
     UsageError::new("no key signs the packages", help)
+}
+
+/// Reads a keyring and says which keys of it cannot be used.
+pub(super) fn read_keyring(path: &Path, on_event: OnEvent<'_>) -> Result<Keyring> {
+    let keyring = Keyring::read(path)?;
+    for passed_over in keyring.passed_over() {
+        on_event(Event::Notice { message: format!("{}: passed over {passed_over}", path.display()) });
+    }
+    Ok(keyring)
 }
 
 /// Refuses a signer whose key the keyring does not have, or has as revoked or expired.

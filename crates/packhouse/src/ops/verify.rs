@@ -9,7 +9,8 @@ use packhouse_project::Project;
 use packhouse_publish::{Head, Store, check_site, layout};
 use packhouse_sign::{Error as SignError, Keyring, Verified, verify_cleartext, verify_detached};
 
-use super::{DevelopmentKey, UsageError};
+use super::keys::read_keyring;
+use super::{DevelopmentKey, OnEvent, UsageError};
 use crate::environment::Environment;
 
 /// Signatures are a few hundred bytes; anything much larger is something else.
@@ -41,15 +42,20 @@ pub struct SiteProof {
 ///
 /// # Errors
 /// When nothing says whom to trust.
-pub fn trusted_keyring(named: Option<&Path>, root: &Path, environment: &Environment) -> Result<Keyring> {
+pub fn trusted_keyring(
+    named: Option<&Path>,
+    root: &Path,
+    environment: &Environment,
+    on_event: OnEvent<'_>,
+) -> Result<Keyring> {
     if let Some(path) = named {
-        return Ok(Keyring::read(&environment.current_directory.join(path))?);
+        return read_keyring(&environment.current_directory.join(path), on_event);
     }
     let is_project = root.join(packhouse_project::PROJECT_FILE).is_file();
     if is_project {
         let project = Project::open(root)?;
         if let Some(path) = project.keyring() {
-            return Ok(Keyring::read(&path)?);
+            return read_keyring(&path, on_event);
         }
         if let Some(keyring) = DevelopmentKey::new(environment)?.keyring(environment.now.into())? {
             return Ok(keyring);

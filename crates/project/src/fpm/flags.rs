@@ -145,12 +145,7 @@ pub const FLAGS: &[Flag] = &[
         Refused("the time of a release is its commit's; set SOURCE_DATE_EPOCH for another"),
     ),
     flag("fpm-options-file", Many, Honoured),
-    short(
-        'h',
-        "help",
-        Switch,
-        Refused("`packhouse help` tells about Packhouse, `packhouse fpm --help` about fpm"),
-    ),
+    short('h', "help", Switch, Refused("`packhouse help` tells about Packhouse")),
     // deb
     flag("deb-compression", One, Honoured),
     flag("deb-compression-level", One, Honoured),
