@@ -11,7 +11,7 @@
 //! | [`script`] | maintainer scripts, named by the moment they run at |
 //! | [`file_tree`], [`path`] | the files, their modes, owners and marks |
 //! | [`assemble`] | puts a package together from what a build left and the project's rules |
-//! | [`mod@format`] | the trait every format implements, and the list of formats |
+//! | [`format`](mod@format) | the trait every format implements, and the list of formats |
 //! | [`deb`], [`rpm`] | what only one of them can say |
 //! | [`pattern`], [`timestamp`] | what paths and times are given as |
 //! | [`archive`] | compressed streams |

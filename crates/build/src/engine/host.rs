@@ -94,7 +94,7 @@ pub struct Host {
     /// The time that packages carry, in Unix seconds: commands get it as `SOURCE_DATE_EPOCH`, unless the job
     /// sets another (<https://reproducible-builds.org/specs/source-date-epoch/>).
     pub time: u32,
-    /// The caller's environment; only [`PASSED_ON`] reaches a build.
+    /// The caller's environment; only what `PASSED_ON` lists reaches a build.
     pub environment: Vec<(String, String)>,
     /// Leaves the private copy of a failed job in place.
     pub keep_failed: bool,

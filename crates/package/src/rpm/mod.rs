@@ -1,8 +1,8 @@
 //! rpm's package format, version 4: read by every rpm from 4.6 (RHEL 6) to 6.
 //!
 //! Specification: rpm's `docs/manual/format_v4.md`, `format_header.md`, `tags.md`; where they are silent, its
-//! source. [`write`] shows the layout of a file and argues the choice of digests, `scriptlets` what runs
-//! when, `directories` what is owned.
+//! source. `write.rs` shows the layout of a file and argues the choice of digests, `scriptlets.rs` what runs
+//! when, `directories.rs` what is owned.
 //!
 //! rpm 4.11 (CentOS 7, Amazon Linux 2) reads these packages, with its own limits: 16 MiB of header, which is
 //! some 100,000 files; no file of 4 GiB or more; no zstd; no rich or weak dependencies. The first three make
