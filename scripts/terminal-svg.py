@@ -76,7 +76,7 @@ def main():
     widest = max((sum(columns(text) for text, _ in parts) for parts in lines), default=0)
     width, height = round(widest * WIDTH + 2 * MARGIN), len(lines) * LINE + 2 * MARGIN
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
         f"<style>{STYLE}</style>",
         f'<rect class="page" x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="8"/>',
     ]
