@@ -13,7 +13,7 @@ packages="
     rpm rpmlint dnf
     gnupg gpgv sqv
     binutils cpio xz-utils zstd
-    curl faketime git python3 strace shellcheck time
+    curl faketime git mount procps python3 strace shellcheck time
     elixir erlang-base erlang-crypto erlang-dev erlang-inets erlang-ssl
 "
 
