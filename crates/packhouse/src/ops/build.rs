@@ -157,14 +157,14 @@ fn check_manifest(plan: &Plan) -> Result<()> {
 
 /// Enters the packages into the manifest and removes those that they replace.
 fn record(plan: &Plan, built: &[Built]) -> Result<()> {
-    let known = Manifest::read(&plan.root)?.filter(|manifest| manifest.name == plan.name);
-    let mut manifest = known.unwrap_or_else(|| Manifest::new(&plan.name));
-    let mut replaced = Vec::new();
-    for package in built {
-        let old = manifest.put(package.clone());
-        replaced.extend(old.filter(|old| old.file != package.file));
-    }
-    manifest.write(&plan.root)?;
+    let replaced = Manifest::update(&plan.root, &plan.name, |manifest| {
+        let mut replaced = Vec::new();
+        for package in built {
+            let old = manifest.put(package.clone());
+            replaced.extend(old.filter(|old| old.file != package.file));
+        }
+        replaced
+    })?;
     for old in replaced {
         let path = manifest::directory(&plan.root).join(&old.file);
         for path in [PathBuf::from(format!("{}.asc", path.display())), path] {

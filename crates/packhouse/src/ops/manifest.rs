@@ -117,7 +117,7 @@ impl Manifest {
     }
 
     /// Puts a package in place of the one that was there for its target and architecture, and returns that.
-    pub fn put(&mut self, built: Built) -> Option<Built> {
+    pub(super) fn put(&mut self, built: Built) -> Option<Built> {
         let key = |built: &Built| (built.target.clone(), built.arch.clone());
         match self.packages.binary_search_by_key(&key(&built), key) {
             Ok(index) => Some(std::mem::replace(&mut self.packages[index], built)),
@@ -128,11 +128,28 @@ impl Manifest {
         }
     }
 
+    /// Changes the manifest of the project at `root`: read, changed and written while no other run does.
+    ///
+    /// A manifest of another project is replaced.
+    ///
+    /// # Errors
+    /// When `pkg/` cannot be read or written to.
+    pub fn update<T>(root: &Path, name: &str, change: impl FnOnce(&mut Manifest) -> T) -> Result<T> {
+        // The lock goes with the file's last descriptor, so also with a process that is killed.
+        let lock = fs::File::create(directory(root).join(".manifest.lock"))?;
+        lock.file().lock()?;
+        let known = Manifest::read(root)?.filter(|manifest| manifest.name == name);
+        let mut manifest = known.unwrap_or_else(|| Manifest::new(name));
+        let result = change(&mut manifest);
+        manifest.write(root)?;
+        Ok(result)
+    }
+
     /// Writes the manifest whole.
     ///
     /// # Errors
     /// When `pkg/` cannot be written to.
-    pub fn write(&self, root: &Path) -> Result<()> {
+    fn write(&self, root: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest holds only strings and numbers");
         text.push('\n');
         write_whole(&directory(root).join("manifest.json"), text.as_bytes())
@@ -180,4 +197,48 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn unfinished(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}.unfinished", std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(target: &str) -> Built {
+        Built {
+            target: target.into(),
+            distribution: "debian".into(),
+            distribution_version: "12".into(),
+            arch: "x86_64".into(),
+            format: "deb".into(),
+            version: "1".into(),
+            package_version: "1".into(),
+            built: "2305191200".into(),
+            time: 0,
+            revision: String::new(),
+            dirty: false,
+            channel: "stable".into(),
+            file: format!("{target}.deb"),
+            size: 0,
+            sha256: String::new(),
+            signature: None,
+        }
+    }
+
+    #[test]
+    fn sixteen_builds_at_once_lose_no_package() {
+        let root = tempfile::tempdir().unwrap();
+        prepare(root.path()).unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let root = root.path();
+                scope.spawn(move || {
+                    Manifest::update(root, "hello", |manifest| {
+                        manifest.put(built(&format!("debian-{number}")))
+                    })
+                    .unwrap();
+                });
+            }
+        });
+        assert_eq!(Manifest::read(root.path()).unwrap().unwrap().packages.len(), 16);
+    }
 }

@@ -21,7 +21,6 @@ use super::{Event, Keys, OnEvent, Stage, UsageError};
 pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEvent<'_>) -> Result<Manifest> {
     let mut manifest = selected(plan)?;
     let directory = manifest::directory(&plan.root);
-    let mut whole = Manifest::read(&plan.root)?.unwrap_or_else(|| Manifest::new(&plan.name));
     for built in &mut manifest.packages {
         let path = directory.join(&built.file);
         let fingerprint = sign(&path, keys, now)?;
@@ -32,9 +31,19 @@ pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEven
             stage: Stage::Signed { fingerprint: signature.fingerprint.clone() },
         });
         built.signature = Some(signature);
-        whole.put(built.clone());
     }
-    whole.write(&plan.root)?;
+    Manifest::update(&plan.root, &plan.name, |whole| {
+        for signed in &manifest.packages {
+            // One that was built again meanwhile is another package, which is not signed.
+            let same = whole
+                .packages
+                .iter_mut()
+                .find(|built| built.sha256 == signed.sha256 && built.file == signed.file);
+            if let Some(built) = same {
+                built.signature.clone_from(&signed.signature);
+            }
+        }
+    })?;
     Ok(manifest)
 }
 
