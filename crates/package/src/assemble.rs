@@ -93,12 +93,12 @@ pub struct Attributes {
 }
 
 /// What the package is made from.
-#[derive(Clone, Copy, Debug)]
-pub enum Payload<'a> {
+#[derive(Clone, Debug)]
+pub enum Payload {
     /// The directory the project was built in; rules with a source pick from it.
-    Build(&'a Path),
+    Build(PathBuf),
     /// A tree laid out as it will be installed; it stands for what those rules would have put there.
-    Staged(&'a Path),
+    Staged(PathBuf),
 }
 
 impl Package {
@@ -107,7 +107,7 @@ impl Package {
     /// # Errors
     /// When a rule's source is not there, a configuration file or a rule's destination is not in the package,
     /// or a file cannot be packaged.
-    pub fn assemble(spec: &Spec, payload: Payload<'_>) -> Result<Package> {
+    pub fn assemble(spec: &Spec, payload: &Payload) -> Result<Package> {
         let rules = &spec.rules;
         let mut files = FileTree::new();
         if let Payload::Staged(tree) = payload {
@@ -153,7 +153,7 @@ impl Package {
 }
 
 impl FileRules {
-    fn apply(&self, files: &mut FileTree, payload: Payload<'_>) -> Result<()> {
+    fn apply(&self, files: &mut FileTree, payload: &Payload) -> Result<()> {
         for (path, entry) in files.iter_mut() {
             match &entry.kind {
                 Kind::File { .. } => {

@@ -28,14 +28,7 @@ pub(super) enum Key {
 impl Key {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
         let Key::Export { armor, output } = self;
-        let options = PlanOptions {
-            project: context.directory.clone(),
-            selection: packhouse_project::Selection::All,
-            channel: None,
-            engine: None,
-            arch: None,
-            to: None,
-        };
+        let options = PlanOptions::whole(context.directory.clone());
         let plan = ops::plan(&options, &context.environment)?.plan;
         let certificate =
             ops::signing_certificate(&plan, &context.environment, &|event| context.output.event(event))?;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use packhouse_project::Selection;
 
 use super::Context;
 use crate::ops::{self, Keys, PlanOptions, Site};
@@ -21,14 +20,7 @@ pub(super) struct Sign {
 impl Sign {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
         let environment = &context.environment;
-        let options = PlanOptions {
-            project: context.directory.clone(),
-            selection: Selection::All,
-            channel: None,
-            engine: None,
-            arch: None,
-            to: None,
-        };
+        let options = PlanOptions::whole(context.directory.clone());
         let plan = ops::plan(&options, environment)?.plan;
         let on_event = |event| context.output.event(event);
         // A site that this version cannot publish to is no reason not to sign for it.

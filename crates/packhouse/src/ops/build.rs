@@ -4,7 +4,6 @@
 //! finished is kept.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use packhouse_build::{Job, Source};
 use packhouse_package::assemble::Payload;
 use packhouse_package::{Package, Resources};
 use packhouse_project::{EngineName, Plan, TargetPlan};
-use sha2::{Digest as _, Sha256};
+use packhouse_publish::Sha256;
 use tokio::sync::Semaphore;
 
 use super::manifest::{self, Built, Manifest};
@@ -204,11 +203,11 @@ impl Workers<'_> {
                     self.tell(target, Stage::Built { took });
                 }
                 let root = match (&workspace, &self.options.payload) {
-                    (Some((workspace, _)), _) => Payload::Build(workspace.path()),
-                    (None, Some(tree)) => Payload::Staged(tree),
+                    (Some((workspace, _)), _) => Payload::Build(workspace.path().into()),
+                    (None, Some(tree)) => Payload::Staged(tree.clone()),
                     (None, None) => unreachable!("either a workspace or a staged tree is there"),
                 };
-                join_all(targets.iter().map(|target| self.package(target, root))).await
+                join_all(targets.iter().map(|target| self.package(target, &root))).await
             }
             Err((error, took)) => {
                 let error = Arc::new(error);
@@ -257,7 +256,7 @@ impl Workers<'_> {
         Ok(result?)
     }
 
-    async fn package(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built, Failure> {
+    async fn package(&self, target: &TargetPlan, payload: &Payload) -> Result<Built, Failure> {
         let _permit = self.writer.acquire().await.expect("nobody closes the semaphore");
         let started = Instant::now();
         let result = self.write(target, payload).await;
@@ -268,15 +267,15 @@ impl Workers<'_> {
         })
     }
 
-    async fn write(&self, target: &TargetPlan, payload: Payload<'_>) -> Result<Built> {
+    async fn write(&self, target: &TargetPlan, payload: &Payload) -> Result<Built> {
         let format = target.format.get();
         self.tell(target, Stage::Packaging { format: format.name() });
         let path = self.output.join(&target.file_name);
-        let (size, sha256) = {
+        let (sha256, size) = {
             let (spec, path) = (target.spec.clone(), path.clone());
-            let payload = OwnedPayload::from(payload);
+            let payload = payload.clone();
             tokio::task::spawn_blocking(move || {
-                let package = Package::assemble(&spec, payload.as_payload())?;
+                let package = Package::assemble(&spec, &payload)?;
                 write_package(format, &package, &path)
             })
             .await
@@ -295,7 +294,7 @@ impl Workers<'_> {
         Ok(self.built(target, size, sha256))
     }
 
-    fn built(&self, target: &TargetPlan, size: u64, sha256: String) -> Built {
+    fn built(&self, target: &TargetPlan, size: u64, sha256: Sha256) -> Built {
         let plan = self.plan;
         Built {
             target: target.target.to_string(),
@@ -312,7 +311,7 @@ impl Workers<'_> {
             channel: plan.channel.clone(),
             file: target.file_name.clone(),
             size,
-            sha256,
+            sha256: sha256.to_string(),
             signature: None,
         }
     }
@@ -322,45 +321,21 @@ impl Workers<'_> {
     }
 }
 
-/// A payload for a thread of its own.
-enum OwnedPayload {
-    Build(PathBuf),
-    Staged(PathBuf),
-}
-
-impl From<Payload<'_>> for OwnedPayload {
-    fn from(payload: Payload<'_>) -> OwnedPayload {
-        match payload {
-            Payload::Build(path) => OwnedPayload::Build(path.into()),
-            Payload::Staged(path) => OwnedPayload::Staged(path.into()),
-        }
-    }
-}
-
-impl OwnedPayload {
-    fn as_payload(&self) -> Payload<'_> {
-        match self {
-            OwnedPayload::Build(path) => Payload::Build(path),
-            OwnedPayload::Staged(path) => Payload::Staged(path),
-        }
-    }
-}
-
 /// Writes a package beside its place, then puts it there, so that `pkg/` never holds half of one.
 fn write_package(
     format: &dyn packhouse_package::PackageFormat,
     package: &Package,
     path: &Path,
-) -> Result<(u64, String)> {
+) -> Result<(Sha256, u64)> {
     let unfinished = manifest::unfinished(path);
     let written = (|| {
         let mut file =
             fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
         format.write(package, Resources::all(), &mut file)?;
         file.sync_all()?;
-        let written = digest(&unfinished)?;
+        let written = Sha256::of_reader(fs::File::open(&unfinished)?)?;
         // The same package again is left alone, times and all: nothing has to be signed or uploaded anew.
-        if path.is_file() && digest(path)? == written {
+        if path.is_file() && Sha256::of_reader(fs::File::open(path)?)? == written {
             fs::remove_file(&unfinished)?;
         } else {
             fs::rename(&unfinished, path)?;
@@ -371,21 +346,4 @@ fn write_package(
         let _ = fs::remove_file(&unfinished);
     }
     written
-}
-
-/// Size and SHA-256 of a file.
-pub(super) fn digest(path: &Path) -> Result<(u64, String)> {
-    let mut file = fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut size = 0;
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&buffer[..read]);
-        size += read as u64;
-    }
-    Ok((size, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }

@@ -28,6 +28,14 @@ pub struct PlanOptions {
     pub to: Option<String>,
 }
 
+impl PlanOptions {
+    /// Every target of a project, as the project says.
+    pub fn whole(project: Option<PathBuf>) -> PlanOptions {
+        let selection = Selection::All;
+        PlanOptions { project, selection, channel: None, engine: None, arch: None, to: None }
+    }
+}
+
 /// A plan and the source it is about.
 pub struct Planned {
     /// What will be done.

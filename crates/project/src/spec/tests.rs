@@ -52,7 +52,7 @@ impl Tree {
         let plan = self.plan().unwrap_or_else(|problems| panic!("{problems:#?}"));
         let build = self.0.path().join("build");
         fs::create_dir_all(&build).unwrap();
-        Package::assemble(&plan.targets[0].spec, Payload::Build(&build)).unwrap()
+        Package::assemble(&plan.targets[0].spec, &Payload::Build(build)).unwrap()
     }
 }
 

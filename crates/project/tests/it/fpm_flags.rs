@@ -59,7 +59,7 @@ fn package(arguments: &str) -> (tempfile::TempDir, PathBuf) {
     let target = &plan.targets[0];
     let empty = root.join("empty");
     std::fs::create_dir(&empty).unwrap();
-    let package = Package::assemble(&target.spec, Payload::Build(&empty)).unwrap();
+    let package = Package::assemble(&target.spec, &Payload::Build(empty.clone())).unwrap();
     let path = root.join(&target.file_name);
     let mut file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path).unwrap();
     let resources = Resources { threads: NonZeroUsize::MIN };
