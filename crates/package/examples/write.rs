@@ -44,9 +44,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             license: Some("Apache-2.0".into()),
             category: None,
             relations: Relations::default(),
+            changelog: Vec::new(),
         },
         files,
         scripts: Scripts::new(),
+        setup: packhouse_package::Setup::default(),
         timestamp: Timestamp::from_unix(1_684_497_600).ok_or("not a time")?,
         options,
     };

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use crate::{
-    Entry, Error, FileTree, Kind, Mark, Metadata, Options, Package, PackagePath, Result, Scripts, Timestamp,
-    pattern,
+    Entry, Error, FileTree, Kind, Mark, Metadata, Options, Package, PackagePath, Result, Scripts, Setup,
+    Timestamp, pattern,
 };
 
 /// Files that only keep a directory in Git; never packaged.
@@ -24,6 +24,8 @@ pub struct Spec {
     pub rules: FileRules,
     /// What runs when.
     pub scripts: Scripts,
+    /// Services and accounts.
+    pub setup: Setup,
     /// The time of everything in it.
     pub timestamp: Timestamp,
     /// What only some formats can say.
@@ -146,6 +148,7 @@ impl Package {
             metadata: spec.metadata.clone(),
             files,
             scripts: spec.scripts.clone(),
+            setup: spec.setup.clone(),
             timestamp: spec.timestamp,
             options: spec.options.clone(),
         })
@@ -163,7 +166,7 @@ impl FileRules {
                     }
                 }
                 Kind::Directory => entry.mode = self.directory_mode.unwrap_or(entry.mode),
-                Kind::Symlink { .. } => {}
+                Kind::Symlink { .. } | Kind::Ghost => {}
             }
         }
         for path in &self.config_files {

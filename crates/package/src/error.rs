@@ -59,6 +59,26 @@ pub enum Error {
         /// Why.
         source: PathError,
     },
+    /// A file name that the format cannot hold.
+    #[error("{format} cannot hold `{path}`: {reason}")]
+    FileName {
+        /// The file in the package.
+        path: PackagePath,
+        /// The format's name.
+        format: &'static str,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// A package file that is not what its format says.
+    #[error("this is not a well-formed {format}: {part}: {reason}")]
+    Malformed {
+        /// The format's name.
+        format: &'static str,
+        /// The part of it, as in `control.tar` or `header`.
+        part: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file that the project says the build makes, and it did not.
     #[error("the build made no `{}`", .source_path.display())]
     NotBuilt {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use fs_err as fs;
 
-use crate::{Error, PackagePath};
+use crate::{Capabilities, Error, PackagePath};
 
 /// The entries of a package, sorted by the bytes of their paths.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,8 @@ pub struct Entry {
     pub owner: Owner,
     /// What it is for.
     pub mark: Mark,
+    /// What a program may do although root did not start it; files only.
+    pub capabilities: Option<Capabilities>,
 }
 
 /// What an entry is.
@@ -41,6 +43,8 @@ pub enum Kind {
         content: Content,
         /// Its length in bytes; a file that changes while it is packaged is an error.
         size: u64,
+        /// Which file it is, when it has several names (see [`FileTree::hard_links`]).
+        link: Option<LinkId>,
     },
     /// A directory.
     Directory,
@@ -49,6 +53,17 @@ pub enum Kind {
         /// What it points to, as it stands.
         target: Vec<u8>,
     },
+    /// A file that the program makes on the customer's machine and that goes with the package: rpm's `%ghost`.
+    Ghost,
+}
+
+/// Names of one file have equal ids; what they are is of no importance, and never written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId {
+    /// The file system it was found on.
+    pub device: u64,
+    /// Its inode there.
+    pub inode: u64,
 }
 
 /// Where a file's bytes come from.
@@ -94,21 +109,27 @@ pub enum Mark {
 impl Entry {
     /// A directory of root's with mode 0755.
     pub fn directory() -> Entry {
-        Entry { kind: Kind::Directory, mode: 0o755, owner: Owner::default(), mark: Mark::Plain }
+        Entry {
+            kind: Kind::Directory,
+            mode: 0o755,
+            owner: Owner::default(),
+            mark: Mark::Plain,
+            capabilities: None,
+        }
     }
 
     /// A file of root's with these bytes.
     pub fn bytes(bytes: impl Into<Arc<[u8]>>, mode: u16) -> Entry {
         let bytes = bytes.into();
         let size = bytes.len() as u64;
-        let kind = Kind::File { content: Content::Bytes(bytes), size };
-        Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain }
+        let kind = Kind::File { content: Content::Bytes(bytes), size, link: None };
+        Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain, capabilities: None }
     }
 
     /// A symbolic link to `target`.
     pub fn symlink(target: impl Into<Vec<u8>>) -> Entry {
         let kind = Kind::Symlink { target: target.into() };
-        Entry { kind, mode: 0o777, owner: Owner::default(), mark: Mark::Plain }
+        Entry { kind, mode: 0o777, owner: Owner::default(), mark: Mark::Plain, capabilities: None }
     }
 
     /// The file, directory or symbolic link at `path`, not followed, with the mode of its type.
@@ -139,8 +160,9 @@ impl Entry {
             return Err(Error::SetId { path: path.into() });
         }
         let mode = if metadata.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
-        let kind = Kind::File { content: Content::Path(path.into()), size: metadata.len() };
-        Ok(Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain })
+        let link = (metadata.nlink() > 1).then(|| LinkId { device: metadata.dev(), inode: metadata.ino() });
+        let kind = Kind::File { content: Content::Path(path.into()), size: metadata.len(), link };
+        Ok(Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain, capabilities: None })
     }
 
     /// Whether it is a configuration file at `path`: marked as one, or below `/etc` and not marked otherwise.
@@ -295,6 +317,30 @@ impl FileTree {
     /// Every entry, sorted by path, to change modes, owners or marks.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&PackagePath, &mut Entry)> {
         self.0.iter_mut()
+    }
+
+    /// The later names of files that have several, each with the first: what a format writes as a hard link.
+    ///
+    /// Names are one file only where everything said of them is the same. A configuration file stands alone: its
+    /// customer edits one name, and an upgrade of the other would lose that.
+    pub fn hard_links(&self) -> BTreeMap<&PackagePath, &PackagePath> {
+        let mut first: BTreeMap<(LinkId, u16, &Owner, Option<Capabilities>), &PackagePath> = BTreeMap::new();
+        let mut links = BTreeMap::new();
+        for (path, entry) in &self.0 {
+            let Kind::File { link: Some(link), .. } = entry.kind else { continue };
+            if entry.is_config(path) {
+                continue;
+            }
+            match first.entry((link, entry.mode, &entry.owner, entry.capabilities)) {
+                std::collections::btree_map::Entry::Vacant(vacant) => {
+                    vacant.insert(path);
+                }
+                std::collections::btree_map::Entry::Occupied(occupied) => {
+                    links.insert(path, *occupied.get());
+                }
+            }
+        }
+        links
     }
 
     /// How many entries there are.

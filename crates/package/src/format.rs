@@ -5,7 +5,10 @@ use std::io::{Seek, Write};
 use std::num::NonZeroUsize;
 
 use crate::archive::compress::Compression;
-use crate::{Arch, Error, FileTree, Metadata, Result, Scripts, Timestamp, deb, rpm};
+use crate::inspect::{Depth, Input, Inspection};
+use crate::{
+    Arch, Error, FileTree, Metadata, Result, Scripts, Setup, Timestamp, apk, deb, pacman, rpm, tar, zip,
+};
 
 /// Everything that goes into a package file.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub struct Package {
     pub files: FileTree,
     /// What runs when.
     pub scripts: Scripts,
+    /// Services and accounts.
+    pub setup: Setup,
     /// The time of everything in it: built at, changed at.
     pub timestamp: Timestamp,
     /// What only some formats can say.
@@ -31,6 +36,10 @@ pub struct Options {
     pub deb: deb::Options,
     /// For rpm only.
     pub rpm: rpm::Options,
+    /// For apk only.
+    pub apk: apk::Options,
+    /// For pacman only.
+    pub pacman: pacman::Options,
 }
 
 /// What a writer may use of the machine. Has no influence on the bytes written.
@@ -75,27 +84,52 @@ pub trait PackageFormat: Send + Sync {
     /// When a file cannot be read or changes while it is read, when `out` fails, and when the format cannot
     /// say what the package holds.
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()>;
+
+    /// How the names of its files end, as in `.deb`.
+    fn endings(&self) -> &'static [&'static str];
+
+    /// Which compressions its clients read, the format's default first.
+    fn compressions(&self) -> &'static [Compression];
+
+    /// Reads a package of this format from its start.
+    ///
+    /// # Errors
+    /// When it cannot be read, when it is not well formed, and when it asks for more than a reader gives.
+    fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection>;
 }
 
-/// The formats that can be written.
+/// The formats, each written and read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Format {
     /// Debian's, for dpkg and apt.
     Deb,
-    /// rpm version 4, for rpm, yum, dnf and zypper.
+    /// rpm version 4 or 6, for rpm, yum, dnf and zypper.
     Rpm,
+    /// Alpine's, version 2, for apk.
+    Apk,
+    /// Arch Linux's, for pacman.
+    Pacman,
+    /// A plain tar archive of the files.
+    Tar,
+    /// A plain zip archive of the files.
+    Zip,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 2] = [Format::Deb, Format::Rpm];
+    pub const ALL: [Format; 6] =
+        [Format::Deb, Format::Rpm, Format::Apk, Format::Pacman, Format::Tar, Format::Zip];
 
     /// What is known about the format.
     pub fn get(self) -> &'static dyn PackageFormat {
         match self {
             Format::Deb => &deb::Deb,
             Format::Rpm => &rpm::Rpm,
+            Format::Apk => &apk::Apk,
+            Format::Pacman => &pacman::Pacman,
+            Format::Tar => &tar::Tar,
+            Format::Zip => &zip::Zip,
         }
     }
 

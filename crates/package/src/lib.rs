@@ -18,34 +18,46 @@
 //!
 //! The crate does not build, sign or publish, and it does not read packages yet.
 
+pub mod apk;
 pub mod arch;
 pub mod archive;
 pub mod assemble;
+pub mod capabilities;
+pub mod changelog;
 mod content;
 pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
 mod glue;
+pub mod inspect;
 pub mod metadata;
+pub mod pacman;
 pub mod path;
 pub mod pattern;
 pub mod relation;
 pub mod rpm;
 pub mod script;
+pub mod setup;
+pub mod tar;
 pub mod timestamp;
 pub mod version;
+pub mod zip;
 
 pub use arch::Arch;
+pub use capabilities::Capabilities;
+pub use changelog::ChangelogEntry;
 pub use error::{Change, Error};
-pub use file_tree::{Content, Entry, FileTree, Kind, Mark, Owner};
+pub use file_tree::{Content, Entry, FileTree, Kind, LinkId, Mark, Owner};
 pub use format::{Format, Options, Package, PackageFormat, Resources};
+pub use inspect::{Depth, Inspection};
 pub use metadata::{Metadata, PackageName, Relations};
 pub use path::PackagePath;
 pub use relation::Relation;
 pub use script::{Moment, Script, Scripts};
+pub use setup::{Account, AccountKind, Services, Setup};
 pub use timestamp::Timestamp;
-pub use version::Version;
+pub use version::{Elements, Version};
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Arch, Error, Relation, Version};
+use crate::{Arch, ChangelogEntry, Error, Relation, Version};
 
 /// A package's name, checked once: letters, digits, `+`, `-`, `.`, `_`, starting with a letter or digit.
 ///
@@ -63,6 +63,8 @@ pub struct Metadata {
     pub category: Option<String>,
     /// How it relates to other packages.
     pub relations: Relations,
+    /// What changed from version to version, newest first.
+    pub changelog: Vec<ChangelogEntry>,
 }
 
 /// How a package relates to others; each list in the user's order.

@@ -5,7 +5,8 @@ use std::fmt;
 /// The path of a file in a package: relative to the root, without `.`, `..` or empty components.
 ///
 /// Paths are bytes, as file systems have them, and sort by bytes, so that a directory comes before what it
-/// holds.
+/// holds. Any byte that a file system allows may be in them; a format that cannot hold one (a line break in a
+/// deb) refuses it when it writes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackagePath(Box<[u8]>);
 
@@ -21,9 +22,9 @@ pub enum PathError {
         /// The path as given.
         path: String,
     },
-    /// A NUL byte or a line break, which no package format can hold.
-    #[error("`{path}` has a control character")]
-    Control {
+    /// A NUL byte, which no file system and no package format can hold.
+    #[error("`{path}` has a NUL byte")]
+    Nul {
         /// The path as given.
         path: String,
     },
@@ -39,8 +40,7 @@ impl PackagePath {
     /// Takes an absolute (`/usr/bin/x`) or relative (`usr/bin/x`, `./usr/bin/x`) path.
     ///
     /// # Errors
-    /// When it is empty, leads outside, is too long, or holds a control character (a line break would split
-    /// `md5sums` and `conffiles` lines).
+    /// When it is empty, leads outside, is too long, or holds a NUL.
     ///
     /// ```
     /// use packhouse_package::PackagePath;
@@ -50,8 +50,8 @@ impl PackagePath {
     pub fn new(path: impl AsRef<[u8]>) -> Result<PackagePath, PathError> {
         let given = path.as_ref();
         let shown = || String::from_utf8_lossy(given).escape_debug().to_string();
-        if given.iter().any(u8::is_ascii_control) {
-            return Err(PathError::Control { path: shown() });
+        if given.contains(&0) {
+            return Err(PathError::Nul { path: shown() });
         }
         let mut path = Vec::with_capacity(given.len());
         for component in given.split(|byte| *byte == b'/') {
@@ -70,6 +70,11 @@ impl PackagePath {
             length @ 4096.. => Err(PathError::TooLong { length }),
             _ => Ok(PackagePath(path.into())),
         }
+    }
+
+    /// The first byte that is an ASCII control character, which formats made of lines cannot hold.
+    pub fn control_character(&self) -> Option<u8> {
+        self.0.iter().copied().find(u8::is_ascii_control)
     }
 
     /// The path below the root, without a leading slash.
@@ -109,7 +114,12 @@ impl PackagePath {
 
 impl fmt::Display for PackagePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", String::from_utf8_lossy(&self.0))
+        f.write_str("/")?;
+        // Control characters would act on the terminal that shows the path.
+        for c in String::from_utf8_lossy(&self.0).chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        Ok(())
     }
 }
 

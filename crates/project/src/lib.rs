@@ -30,6 +30,6 @@ pub mod version;
 
 pub use error::{Place, Problem, Problems, SourceFile};
 pub use file::ProjectFile;
-pub use plan::{EngineName, Facts, Plan, SigningKey, Tag, TargetPlan};
+pub use plan::{EngineName, Facts, Plan, SigningKey, TargetPlan};
 pub use project::{PROJECT_FILE, Project, Selection};
 pub use target::Target;

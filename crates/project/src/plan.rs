@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use packhouse_build::{Job, Revision};
 use packhouse_package::assemble::Spec;
-use packhouse_package::{Arch, Format, Timestamp};
+use packhouse_package::{Arch, Elements, Format, Timestamp};
 
 use crate::Target;
 use crate::channel::Reference;
@@ -127,75 +127,57 @@ pub struct TargetPlan {
     /// The name of the package's file.
     pub file_name: String,
     /// What the package is tagged with.
-    pub tag: Tag,
-}
-
-/// The four elements a package is tagged with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag {
-    /// The project's version.
-    pub version: String,
-    /// As in `ubuntu-22.04`.
-    pub target: String,
-    /// UTC, `yymmddhhmm`.
-    pub built: String,
-    /// The short Git revision; `None` outside Git.
-    pub revision: Option<String>,
+    pub tag: Elements,
 }
 
 /// How the elements are ordered unless the project says otherwise.
 pub const DEFAULT_FORMAT: &str = "{version}-{target}-{built}-{revision}";
 
-impl Tag {
-    /// The four elements in the order of `format`.
-    ///
-    /// # Errors
-    /// A sentence and its fix, when the format names something else, or the revision outside Git.
-    pub fn render(&self, format: &str, time: Timestamp) -> Result<String, (String, String)> {
-        let mut text = String::new();
-        let mut rest = format;
-        while let Some(start) = rest.find('{') {
-            text.push_str(&rest[..start]);
-            let Some(length) = rest[start..].find('}') else {
-                return Err(("a `{` is not closed".into(), format!("as in \"{DEFAULT_FORMAT}\"")));
-            };
-            let element = &rest[start + 1..start + length];
-            rest = &rest[start + length + 1..];
-            match element.split_once(':') {
-                None if element == "version" => text.push_str(&self.version),
-                None if element == "target" => text.push_str(&self.target),
-                None if element == "built" => text.push_str(&self.built),
-                None if element == "revision" => match &self.revision {
-                    Some(revision) => text.push_str(revision),
-                    None => {
-                        let fix = "commit the project to Git, or leave `{revision}` out of [version] format";
-                        return Err((
-                            "there is no Git revision: nothing is committed here".into(),
-                            fix.into(),
-                        ));
-                    }
-                },
-                Some(("built", strftime)) => match time.strftime(strftime) {
-                    Ok(built) => text.push_str(&built),
-                    Err(error) => {
-                        return Err((
-                            format!("`{strftime}` is no strftime format: {error}"),
-                            "as in \"%Y%m%d%H%M\"".into(),
-                        ));
-                    }
-                },
-                _ => {
-                    let fix = "the elements are {version}, {target}, {built} and {revision}; {built:%Y%m%d} takes a format";
-                    return Err((format!("`{{{element}}}` is not an element of a version"), fix.into()));
+/// The four elements that a package is tagged with in the order of `format`.
+///
+/// # Errors
+/// A sentence and its fix, when the format names something else, or the revision outside Git.
+pub fn render(tag: &Elements, format: &str, time: Timestamp) -> Result<String, (String, String)> {
+    let mut text = String::new();
+    let mut rest = format;
+    while let Some(start) = rest.find('{') {
+        text.push_str(&rest[..start]);
+        let Some(length) = rest[start..].find('}') else {
+            return Err(("a `{` is not closed".into(), format!("as in \"{DEFAULT_FORMAT}\"")));
+        };
+        let element = &rest[start + 1..start + length];
+        rest = &rest[start + length + 1..];
+        match element.split_once(':') {
+            None if element == "version" => text.push_str(&tag.version),
+            None if element == "target" => text.push_str(&tag.target),
+            None if element == "built" => text.push_str(&tag.built),
+            None if element == "revision" => match &tag.revision {
+                Some(revision) => text.push_str(revision),
+                None => {
+                    let fix = "commit the project to Git, or leave `{revision}` out of [version] format";
+                    return Err(("there is no Git revision: nothing is committed here".into(), fix.into()));
                 }
+            },
+            Some(("built", strftime)) => match time.strftime(strftime) {
+                Ok(built) => text.push_str(&built),
+                Err(error) => {
+                    return Err((
+                        format!("`{strftime}` is no strftime format: {error}"),
+                        "as in \"%Y%m%d%H%M\"".into(),
+                    ));
+                }
+            },
+            _ => {
+                let fix = "the elements are {version}, {target}, {built} and {revision}; {built:%Y%m%d} takes a format";
+                return Err((format!("`{{{element}}}` is not an element of a version"), fix.into()));
             }
         }
-        if rest.contains('}') {
-            return Err(("a `}` was never opened".into(), format!("as in \"{DEFAULT_FORMAT}\"")));
-        }
-        text.push_str(rest);
-        Ok(text)
     }
+    if rest.contains('}') {
+        return Err(("a `}` was never opened".into(), format!("as in \"{DEFAULT_FORMAT}\"")));
+    }
+    text.push_str(rest);
+    Ok(text)
 }
 
 /// Whether packages tagged in this order sort by the time they were built, within a version and a target.
@@ -210,8 +192,8 @@ pub(crate) fn is_sorted_by_time(format: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn tag() -> Tag {
-        Tag {
+    fn tag() -> Elements {
+        Elements {
             version: "0.1.0".into(),
             target: "ubuntu-22.04".into(),
             built: "2305191200".into(),
@@ -225,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_elements_come_in_the_order_of_the_format() {
-        let render = |format: &str| tag().render(format, time());
+        let render = |format: &str| super::render(&tag(), format, time());
         assert_eq!(render(DEFAULT_FORMAT).unwrap(), "0.1.0-ubuntu-22.04-2305191200-611a16f");
         assert_eq!(render("{version}-{target}-{revision}").unwrap(), "0.1.0-ubuntu-22.04-611a16f");
         assert_eq!(render("{version}+{built:%Y%m%d}").unwrap(), "0.1.0+20230519");
@@ -244,8 +226,8 @@ mod tests {
 
     #[test]
     fn outside_git_only_a_format_with_the_revision_fails() {
-        let tag = Tag { revision: None, ..tag() };
-        assert!(tag.render(DEFAULT_FORMAT, time()).is_err());
-        assert_eq!(tag.render("{version}-{built}", time()).unwrap(), "0.1.0-2305191200");
+        let tag = Elements { revision: None, ..tag() };
+        assert!(super::render(&tag, DEFAULT_FORMAT, time()).is_err());
+        assert_eq!(super::render(&tag, "{version}-{built}", time()).unwrap(), "0.1.0-2305191200");
     }
 }

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use packhouse_build::Job;
 use packhouse_package::assemble::Spec;
-use packhouse_package::{Format, Moment, Script};
+use packhouse_package::{Elements, Format, Moment, Script};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::Arguments;
 use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
-    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Tag, Target, TargetPlan, channel,
-    fpm, spec,
+    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel, fpm,
+    spec,
 };
 
 /// Where the shared settings are, relative to the project.
@@ -286,7 +286,7 @@ impl Project {
         let format = files.format?;
         let (settings, target) = (&files.settings, &files.target);
         let version = self.version(settings, facts, problems);
-        let tag = Tag {
+        let tag = Elements {
             version: version.as_ref().map(|version| version.value.clone()).unwrap_or_default(),
             target: target.to_string(),
             built: facts.time.strftime("%y%m%d%H%M").expect("the directives are strftime's"),
@@ -302,6 +302,7 @@ impl Project {
             scripts: &files.scripts,
             // Without a version the rest is looked at all the same, for what is wrong with it.
             version: tagged.as_deref().unwrap_or("0"),
+            elements: &tag,
             arch: facts.arch,
             time: facts.time,
         };
@@ -326,9 +327,9 @@ impl Project {
 }
 
 /// The four elements in the project's order.
-fn tagged(tag: &Tag, settings: &ProjectFile, facts: &Facts, problems: &mut Problems) -> Option<String> {
+fn tagged(tag: &Elements, settings: &ProjectFile, facts: &Facts, problems: &mut Problems) -> Option<String> {
     let pattern = settings.version.format.as_ref().map_or(DEFAULT_FORMAT, |format| &format.value);
-    match tag.render(pattern, facts.time) {
+    match plan::render(tag, pattern, facts.time) {
         Ok(tagged) if tagged.is_empty() || tagged.chars().any(char::is_control) => {
             problems.push(of_format(settings, format!("`{}` is no version", tagged.escape_debug())));
             None
@@ -488,7 +489,7 @@ fn engine(settings: &ProjectFile, facts: &Facts, problems: &mut Problems) -> Opt
 
 /// The build. In its environment `{version}`, `{revision}`, `{target}` and `{project}` are filled in; its
 /// commands are a shell's, where braces have meanings of their own.
-fn job(root: &Path, settings: &ProjectFile, tag: &Tag, name: &str, problems: &mut Problems) -> Job {
+fn job(root: &Path, settings: &ProjectFile, tag: &Elements, name: &str, problems: &mut Problems) -> Job {
     let values = [
         ("{version}", tag.version.as_str()),
         ("{revision}", tag.revision.as_deref().unwrap_or("")),

@@ -59,6 +59,7 @@ pub(super) fn installed_size(entries: &BTreeMap<&PackagePath, &Entry>) -> u64 {
         Kind::File { size, .. } => size.div_ceil(1024),
         Kind::Symlink { target } => (target.len() as u64).div_ceil(1024),
         Kind::Directory => 1,
+        Kind::Ghost => 0,
     });
     1 + sizes.sum::<u64>()
 }
@@ -204,7 +205,7 @@ mod tests {
     use super::*;
 
     fn spell(epoch: Option<u32>, text: &str, release: Option<&str>) -> Result<String> {
-        version(&Version { epoch, version: text.into(), release: release.map(str::to_owned) })
+        version(&Version { epoch, version: text.into(), release: release.map(str::to_owned), elements: None })
     }
 
     #[test]

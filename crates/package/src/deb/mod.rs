@@ -24,7 +24,9 @@ mod write;
 
 pub use options::{Options, Systemd, SystemdUnit, Trigger};
 
+use crate::archive::compress::Compression;
 use crate::format::Output;
+use crate::inspect::{Depth, Input, Inspection};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
 /// The deb format.
@@ -45,5 +47,17 @@ impl PackageFormat for Deb {
 
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
         write::write(package, resources, out)
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &[".deb"]
+    }
+
+    fn compressions(&self) -> &'static [Compression] {
+        &[Compression::XZ, Compression::ZSTD, Compression::GZIP, Compression::None]
+    }
+
+    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
+        Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
     }
 }

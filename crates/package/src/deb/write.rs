@@ -39,7 +39,11 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
     package.check()?;
     let mut added = documents::missing(package)?;
     add_directories(&package.files, &mut added)?;
-    let entries: Entries<'_> = added.iter().chain(package.files.iter()).collect();
+    let entries: Entries<'_> = added
+        .iter()
+        .chain(package.files.iter())
+        .filter(|(_, entry)| !matches!(entry.kind, Kind::Ghost))
+        .collect();
     let conffiles = conffiles(&entries)?;
     let mut control = control_members(package, &entries, &conffiles)?;
 
@@ -203,7 +207,7 @@ fn control_tar(members: &Control, package: &Package) -> Result<Vec<u8>> {
 /// Writes data.tar and returns the MD5 sum of every file, in order.
 fn write_data<W: Write>(package: &Package, entries: &Entries<'_>, out: Encoder<W>) -> Result<Vec<[u8; 16]>> {
     let files = entries.values().filter_map(|entry| match &entry.kind {
-        Kind::File { content, size } => Some((content, *size)),
+        Kind::File { content, size, .. } => Some((content, *size)),
         _ => None,
     });
     let default_owner = package.options.deb.owner.clone().unwrap_or_default();
@@ -224,6 +228,7 @@ fn write_data<W: Write>(package: &Package, entries: &Entries<'_>, out: Encoder<W
                     name.push(b'/');
                     MemberKind::Directory
                 }
+                Kind::Ghost => continue,
             };
             let owner = owner(entry, &default_owner);
             tar.member(&Member { path: &name, kind, mode: entry.mode, owner }).map_err(unwrap)?;

@@ -148,7 +148,7 @@ impl File<'_> {
     pub(super) fn content(&self) -> Option<&Content> {
         match &self.entry.kind {
             Kind::File { content, .. } => Some(content),
-            Kind::Directory | Kind::Symlink { .. } => None,
+            Kind::Directory | Kind::Symlink { .. } | Kind::Ghost => None,
         }
     }
 
@@ -156,7 +156,7 @@ impl File<'_> {
     pub(super) fn target(&self) -> &[u8] {
         match &self.entry.kind {
             Kind::Symlink { target } => target,
-            Kind::File { .. } | Kind::Directory => b"",
+            Kind::File { .. } | Kind::Directory | Kind::Ghost => b"",
         }
     }
 
@@ -164,7 +164,7 @@ impl File<'_> {
         match &self.entry.kind {
             Kind::File { size, .. } => *size,
             Kind::Symlink { target } => target.len() as u64,
-            Kind::Directory => 0,
+            Kind::Directory | Kind::Ghost => 0,
         }
     }
 
@@ -179,7 +179,7 @@ impl File<'_> {
 
     fn mode(&self) -> u16 {
         let kind = match &self.entry.kind {
-            Kind::File { .. } => REGULAR,
+            Kind::File { .. } | Kind::Ghost => REGULAR,
             Kind::Directory => DIRECTORY,
             Kind::Symlink { .. } => SYMLINK,
         };

@@ -26,7 +26,9 @@ mod write;
 
 pub use options::{Dependency, DependencyKind, FileDigest, Options, Trigger, TriggerMoment};
 
+use crate::archive::compress::Compression;
 use crate::format::Output;
+use crate::inspect::{Depth, Input, Inspection};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
 /// The rpm format.
@@ -48,5 +50,17 @@ impl PackageFormat for Rpm {
 
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
         write::write(package, resources, out)
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        &[".rpm"]
+    }
+
+    fn compressions(&self) -> &'static [Compression] {
+        &[Compression::GZIP, Compression::XZ, Compression::ZSTD, Compression::None]
+    }
+
+    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
+        Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
     }
 }

@@ -316,7 +316,7 @@ mod tests {
 
     fn package(size: u64) -> Package {
         let mut files = FileTree::new();
-        let kind = Kind::File { content: Content::Path("/nonexistent".into()), size };
+        let kind = Kind::File { content: Content::Path("/nonexistent".into()), size, link: None };
         let entry = crate::Entry { kind, ..crate::Entry::directory() };
         files.insert(PackagePath::new("opt/large").unwrap(), entry).unwrap();
         Package {
@@ -332,9 +332,11 @@ mod tests {
                 license: None,
                 category: None,
                 relations: Relations::default(),
+                changelog: Vec::new(),
             },
             files,
             scripts: Default::default(),
+            setup: crate::Setup::default(),
             timestamp: Timestamp::from_unix(0).unwrap(),
             options: Options::default(),
         }

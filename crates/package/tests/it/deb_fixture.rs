@@ -39,9 +39,11 @@ pub fn package(version: &str, files: &[(&str, Entry)]) -> Package {
             license: Some("Apache-2.0".into()),
             category: Some("net".into()),
             relations: Relations::default(),
+            changelog: Vec::new(),
         },
         files: tree,
         scripts: Scripts::new(),
+        setup: packhouse_package::Setup::default(),
         timestamp: Timestamp::from_unix(1_684_497_600).unwrap(),
         options: Options { compression: Some(Compression::Gzip(6)), ..Options::default() },
     }

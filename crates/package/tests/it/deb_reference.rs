@@ -113,7 +113,7 @@ fn dpkg_deb_makes_the_same_of_the_same_tree() {
                 let mode = std::os::unix::fs::PermissionsExt::from_mode(u32::from(entry.mode));
                 fs_err::set_permissions(&file, mode).unwrap();
             }
-            Kind::File { .. } => unreachable!("the fixture's files are in memory"),
+            Kind::File { .. } | Kind::Ghost => unreachable!("the fixture's files are in memory"),
         }
     }
     for directory in [&tree, &tree.join("DEBIAN"), &tree.join("var/lib/orchestrator")] {

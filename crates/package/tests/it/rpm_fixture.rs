@@ -36,9 +36,11 @@ pub fn package(version: &str) -> Package {
             license: Some("MIT".into()),
             category: Some("Tools".into()),
             relations: Relations::default(),
+            changelog: Vec::new(),
         },
         files: FileTree::new(),
         scripts: Default::default(),
+        setup: packhouse_package::Setup::default(),
         timestamp: Timestamp::from_unix(TIMESTAMP).unwrap(),
         options: Options::default(),
     }

@@ -35,6 +35,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Me
         license: text("license", &texts.license),
         category: text("category", &texts.category),
         relations: relations(inputs, problems),
+        changelog: Vec::new(),
     };
     if let Err(error) = metadata.check() {
         problems.push(inputs.problem(&error));
@@ -96,7 +97,7 @@ fn version(inputs: &Inputs<'_>, problems: &mut Problems) -> Version {
         (None, None) => None,
     };
     let release = inputs.release().map(|release| release.value.clone());
-    Version { epoch, version: inputs.version.to_owned(), release }
+    Version { epoch, version: inputs.version.to_owned(), release, elements: Some(inputs.elements.clone()) }
 }
 
 fn arch(inputs: &Inputs<'_>, problems: &mut Problems) -> Arch {

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::assemble::Spec;
-use packhouse_package::{Arch, Format, Moment, Options, Resources, Script, Scripts, Timestamp};
+use packhouse_package::{
+    Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Setup, Timestamp,
+};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::{Arguments, resolve as resolve_file, template};
@@ -29,6 +31,7 @@ pub struct Inputs<'a> {
     pub arguments: &'a Arguments,
     pub scripts: &'a BTreeMap<Moment, (PathBuf, Script)>,
     pub version: &'a str,
+    pub elements: &'a Elements,
     pub arch: Arch,
     pub time: Timestamp,
 }
@@ -42,8 +45,9 @@ pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
     let metadata = metadata?;
     let values = template_values(inputs, &metadata);
     let scripts = scripts(inputs, &values, problems);
-    let options = Options { compression: compression(inputs, problems), deb, rpm };
-    Some(Spec { metadata, rules, scripts, timestamp: inputs.time, options })
+    let options = Options { compression: compression(inputs, problems), deb, rpm, ..Options::default() };
+    let setup = Setup::default();
+    Some(Spec { metadata, rules, scripts, setup, timestamp: inputs.time, options })
 }
 
 /// Checks what only the format's writer knows (its syntax of relations, its own fields) before anything is
@@ -57,6 +61,7 @@ pub fn check_writable(spec: &Spec, format: Format) -> packhouse_package::Result<
         metadata: spec.metadata.clone(),
         files: packhouse_package::FileTree::new(),
         scripts: spec.scripts.clone(),
+        setup: spec.setup.clone(),
         timestamp: spec.timestamp,
         options,
     };
