@@ -54,6 +54,10 @@ pub(super) fn spell(version: &Version) -> Result<String> {
     let release = version.release.as_deref().or(release).unwrap_or("0");
     let mut text = normalize(own).map_err(refuse)?;
     if let Some(elements) = &version.elements {
+        // apk takes `_alpha_p1` for newer than `_alpha1_p1`: it compares kinds of tokens before it looks into them.
+        if text.contains('_') && text.ends_with(|c: char| c.is_ascii_alphabetic()) {
+            text.push('0');
+        }
         text.push_str(&tag(elements).map_err(refuse)?);
     }
     // abuild takes a number only (`pkgrel`), apk as well.
@@ -232,6 +236,8 @@ mod tests {
         for (version, target, expected) in [
             ("0.1.0", "alpine-3.20", "0.1.0_p2305191200_p320-r0"),
             ("0.1.0", "alpine-3.2", "0.1.0_p2305191200_p302-r0"),
+            ("1.0.0~alpha", "alpine-3.20", "1.0.0_alpha0_p2305191200_p320-r0"),
+            ("1.0.2k", "alpine-3.20", "1.0.2k_p2305191200_p320-r0"),
             ("1.0.0~rc.1", "alpine-edge", "1.0.0_rc1_p2305191200_p3343-r0"),
             ("0.1.0", "wolfi-20230201", "0.1.0_p2305191200_p9653420230201-r0"),
         ] {
