@@ -11,13 +11,15 @@
 //! | `scripts`, `setup` | scripts; accounts, services and ghost files in them |
 //! | `protected` | which configuration files outside `/etc` apk keeps |
 //! | [`signature`] | the member in front |
-//! | `inspect` | nothing: it reads, as strictly as apk does |
+//! | `inspect`, `pkginfo` | nothing: they read, as strictly as apk does |
 //!
 //! The specification is apk-tools' `doc/apk-v2.5.scd` and `doc/apk-package.5.scd`, its sources and abuild's. It does
 //! not write apk version 3 (adb), and it does not compute signatures.
 
 mod info;
+mod inspect;
 mod options;
+mod pkginfo;
 mod protected;
 mod read;
 mod relation;
@@ -63,7 +65,7 @@ impl PackageFormat for Apk {
         &[Compression::GZIP]
     }
 
-    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
-        Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
+    fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
+        inspect::inspect(file, depth)
     }
 }

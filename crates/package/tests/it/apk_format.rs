@@ -20,6 +20,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
+/// The sum depends on the compressor's version.
+fn without_sum(info: &str) -> String {
+    info.lines().filter(|line| !line.starts_with("datahash = ")).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn a_package_with_everything_is_as_expected() {
     let Some([tar]) = find(["tar"]) else { return };
@@ -37,7 +42,7 @@ fn a_package_with_everything_is_as_expected() {
     insta::assert_snapshot!(format!(
         "{}\n\n{listing}\n{}\n\n{}",
         apk.file_name().unwrap().to_str().unwrap(),
-        control[".PKGINFO"],
+        without_sum(&control[".PKGINFO"]),
         scripts.join(" ")
     ));
 }

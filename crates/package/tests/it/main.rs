@@ -4,6 +4,7 @@ mod apk_client;
 mod apk_fixture;
 mod apk_format;
 mod apk_hostile_input;
+mod apk_hostile_packages;
 mod apk_lifecycle;
 mod apk_signature;
 mod changed_files;
