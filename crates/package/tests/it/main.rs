@@ -15,6 +15,8 @@ mod deb_lifecycle;
 mod deb_reference;
 mod deb_reproducible;
 mod memory;
+mod reads_deb;
+mod reads_rpm;
 mod rpm_dump;
 mod rpm_fixture;
 mod rpm_format;
