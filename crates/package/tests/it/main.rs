@@ -1,5 +1,12 @@
 //! Behaviour of the package writers, judged by the distributions' own tools.
 
+mod apk_client;
+mod apk_fixture;
+mod apk_format;
+mod apk_hostile_input;
+mod apk_hostile_packages;
+mod apk_lifecycle;
+mod apk_signature;
 mod changed_files;
 mod compressed_streams;
 mod deb_fixture;
