@@ -8,6 +8,8 @@ mod deb_lifecycle;
 mod deb_reference;
 mod deb_reproducible;
 mod memory;
+mod pacman_fixture;
+mod pacman_lifecycle;
 mod rpm_dump;
 mod rpm_fixture;
 mod rpm_format;
