@@ -12,7 +12,7 @@ use crate::path::PathError;
 pub enum Error {
     /// A file could not be read or written; the source names it.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// A package name with a character that no format allows.
     #[error("`{name}` cannot be a package's name")]
     Name {
@@ -78,6 +78,18 @@ pub enum Error {
         part: &'static str,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A package file that asks for more memory, time or output than a reader gives.
+    #[error("this {format} asks for more than a reader gives: {part}: {what} beyond {limit}")]
+    BeyondLimit {
+        /// The format's name.
+        format: &'static str,
+        /// The part of it, as in `data.tar`.
+        part: &'static str,
+        /// What there is too much of, with its unit.
+        what: &'static str,
+        /// The most that is given.
+        limit: u64,
     },
     /// A file that the project says the build makes, and it did not.
     #[error("the build made no `{}`", .source_path.display())]
@@ -165,6 +177,13 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+}
+
+/// An error of this crate that came through a reader or writer is itself again.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        error.downcast::<Error>().unwrap_or_else(Error::Io)
+    }
 }
 
 /// By what it shows that a file changed.
