@@ -1,5 +1,6 @@
 //! Behaviour of the package writers, judged by the distributions' own tools.
 
+mod archives_unpack;
 mod changed_files;
 mod compressed_streams;
 mod deb_fixture;
