@@ -79,6 +79,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file that is no package of any known format.
+    #[error("this is no package: neither deb, rpm, apk, pacman, tar nor zip")]
+    NoPackage,
     /// A package file that asks for more memory, time or output than a reader gives.
     #[error("this {format} asks for more than a reader gives: {part}: {what} beyond {limit}")]
     BeyondLimit {

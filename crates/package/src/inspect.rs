@@ -78,6 +78,26 @@ pub struct InspectedScript {
     pub text: String,
 }
 
+impl InspectedScript {
+    /// A script as a file has it: the first line says what runs it, if it starts with `#!`.
+    pub(crate) fn of_file(bytes: &[u8]) -> InspectedScript {
+        if bytes.starts_with(b"\x7fELF") {
+            return InspectedScript {
+                interpreter: String::new(),
+                text: format!("(an ELF program of {} bytes)\n", bytes.len()),
+            };
+        }
+        let text = String::from_utf8_lossy(bytes);
+        match text.strip_prefix("#!") {
+            Some(rest) => {
+                let (interpreter, text) = rest.split_once('\n').unwrap_or((rest, ""));
+                InspectedScript { interpreter: interpreter.trim().to_owned(), text: text.to_owned() }
+            }
+            None => InspectedScript { interpreter: String::new(), text: text.into_owned() },
+        }
+    }
+}
+
 /// A signature inside a package file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedSignature {

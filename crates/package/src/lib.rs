@@ -1,4 +1,4 @@
-//! Native Linux packages, written from one description.
+//! Native Linux packages, written from one description, and read.
 //!
 //! A [`Package`] is metadata, a tree of files, maintainer scripts and a time. A [`Format`] turns it into a
 //! file that the distribution's own tools accept: [`deb`] for dpkg and apt, [`rpm`] for rpm, dnf and zypper.
@@ -16,7 +16,9 @@
 //! | [`pattern`], [`timestamp`] | what paths and times are given as |
 //! | [`archive`] | compressed streams |
 //!
-//! The crate does not build, sign or publish, and it does not read packages yet.
+//! A package file, ours or another's, is read by [`inspect_file`]: what it says, and what is in it. See [`inspect`].
+//!
+//! The crate does not build, sign or publish.
 
 pub mod apk;
 pub mod arch;
@@ -30,8 +32,10 @@ mod error;
 pub mod file_tree;
 pub mod format;
 mod glue;
+mod identify;
 pub mod inspect;
 pub mod metadata;
+mod openpgp;
 pub mod pacman;
 pub mod path;
 pub mod pattern;
@@ -51,6 +55,7 @@ pub use changelog::ChangelogEntry;
 pub use error::{Change, Error};
 pub use file_tree::{Content, Entry, FileTree, Kind, LinkId, Mark, Owner};
 pub use format::{Format, Options, Package, PackageFormat, Resources};
+pub use identify::inspect as inspect_file;
 pub use inspect::{Depth, Inspection};
 pub use metadata::{Metadata, PackageName, Relations};
 pub use path::PackagePath;

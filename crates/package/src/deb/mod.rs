@@ -11,11 +11,14 @@
 //! | `scripts`, `systemd` | maintainer scripts |
 //! | `documents` | the changelog and the copyright file |
 //!
-//! It does not build source packages or `.changes` files, and does not read packages.
+//! `inspect` reads a deb, `paragraph` its `control` member. Source packages and `.changes` files are neither
+//! written nor read.
 
 mod control;
 mod documents;
+mod inspect;
 mod options;
+mod paragraph;
 mod read;
 mod relation;
 mod scripts;
@@ -57,7 +60,7 @@ impl PackageFormat for Deb {
         &[Compression::XZ, Compression::ZSTD, Compression::GZIP, Compression::None]
     }
 
-    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
-        Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
+    fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
+        inspect::inspect(file, depth)
     }
 }

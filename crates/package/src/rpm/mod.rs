@@ -16,8 +16,10 @@ mod dependency;
 mod directories;
 mod files;
 mod header;
+mod inspect;
 mod options;
 mod payload;
+mod read;
 mod rich;
 mod scriptlets;
 mod tag;
@@ -60,7 +62,7 @@ impl PackageFormat for Rpm {
         &[Compression::GZIP, Compression::XZ, Compression::ZSTD, Compression::None]
     }
 
-    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
-        Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
+    fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
+        inspect::inspect(file, depth)
     }
 }
