@@ -7,7 +7,7 @@
 //! The archive is GNU tar's (its manual, "Basic Tar Format"), with a pax header (pax(1)) where a file has
 //! capabilities: GNU tar, bsdtar and busybox read it.
 
-mod inspect;
+pub(crate) mod inspect;
 mod write;
 
 use crate::archive::compress::Compression;

@@ -168,6 +168,24 @@ pub(super) fn dos_time(time: Timestamp) -> u32 {
     (year - 1980) << 25 | month << 21 | day << 16 | hour << 11 | minute << 5 | second / 2
 }
 
+/// The Unix time that a DOS time is in UTC; 0 for one that does not exist.
+pub(super) fn unix_time(dos: u32) -> i64 {
+    let bits = |shift: u32, count: u32| ((dos >> shift) & ((1 << count) - 1)) as i8;
+    let year = 1980 + (dos >> 25) as i16;
+    let time = jiff::civil::DateTime::new(
+        year,
+        bits(21, 4),
+        bits(16, 5),
+        bits(11, 5),
+        bits(5, 6),
+        2 * bits(0, 5),
+        0,
+    );
+    time.ok()
+        .and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC).ok())
+        .map_or(0, |time| time.timestamp().as_second())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +200,8 @@ mod tests {
         assert_eq!(dos_time(time(1_684_497_600)), (43 << 25) | (5 << 21) | (19 << 16) | (12 << 11));
         assert_eq!(dos_time(time(0)), (1 << 21) | (1 << 16));
         assert_eq!(times(time(i64::from(u32::MAX))), b"");
+        assert_eq!(unix_time(dos_time(time(1_684_497_602))), 1_684_497_602);
+        assert_eq!(unix_time(0), 0);
     }
 
     #[test]
