@@ -8,11 +8,12 @@
 //! | `write` | the archive |
 //! | `control` | the `control` member |
 //! | `relation` | Depends and its like |
-//! | `scripts`, `systemd` | maintainer scripts |
+//! | `scripts`, `systemd`, `accounts` | maintainer scripts |
 //! | `documents` | the changelog and the copyright file |
 //!
 //! It does not build source packages or `.changes` files, and does not read packages.
 
+mod accounts;
 mod control;
 mod documents;
 mod options;
@@ -22,7 +23,7 @@ mod scripts;
 mod systemd;
 mod write;
 
-pub use options::{Options, Systemd, SystemdUnit, Trigger};
+pub use options::{Options, Trigger};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;
