@@ -126,7 +126,7 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
     header.put_texts(tag::PREFIXES, &options.prefixes);
     match &options.changelog {
         Some(text) => changelog::put(text, &mut header)?,
-        None => changelog::put_version(package, evr, &mut header),
+        None => changelog::put_entries(package, evr, &mut header),
     }
 
     files.put(timestamp, &mut header);
