@@ -168,6 +168,22 @@ pub enum Error {
         /// The most it can count.
         limit: u64,
     },
+    /// The name of a unit that systemd would not know.
+    #[error("`{unit}` cannot be the name of a unit")]
+    Unit {
+        /// The name as given.
+        unit: String,
+    },
+    /// An account that cannot be made.
+    #[error("the account `{account}` cannot be made: its {what} is wrong: {reason}")]
+    Account {
+        /// Its name.
+        account: String,
+        /// Its key in `packhouse.toml`.
+        what: &'static str,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
     /// An option whose value the format does not know or cannot honour.
     #[error("{format} cannot take {option} `{value}`: {reason}")]
     Option {
@@ -229,6 +245,9 @@ impl Error {
             Error::SetId { .. } => {
                 "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"
                     .into()
+            }
+            Error::Unit { .. } => {
+                "a unit is called as in `hello.service`: its name, and its type behind the last full stop".into()
             }
             Error::Changed { .. } => "let the build finish before packaging".into(),
             _ => return None,

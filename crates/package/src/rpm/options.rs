@@ -32,6 +32,8 @@ pub struct Options {
     pub verify: Option<Script>,
     /// Scripts that other packages' installation and removal run.
     pub triggers: Vec<Trigger>,
+    /// Scripts that other packages' files set off.
+    pub file_triggers: Vec<FileTrigger>,
     /// Directories the package owns although the distribution has them (with everything below).
     pub own_directories: Vec<PackagePath>,
     /// Directories the package does not own although it alone has them.
@@ -141,5 +143,37 @@ pub enum TriggerMoment {
     /// `%triggerun`
     BeforeUninstall,
     /// `%triggerpostun`
+    AfterUninstall,
+}
+
+/// A file trigger scriptlet: gets the paths that set it off, one a line, on standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileTrigger {
+    /// What happens to the files.
+    pub moment: FileTriggerMoment,
+    /// Absolute paths; a file whose path starts with one of them sets it off.
+    pub paths: Vec<String>,
+    /// Higher ones run first, those of 10,000 and more before the package's own scripts; rpm's default is
+    /// [`FileTrigger::PRIORITY`].
+    pub priority: u32,
+    /// Runs once for all packages of a transaction, not once for each.
+    pub once: bool,
+    /// What runs.
+    pub script: Script,
+}
+
+impl FileTrigger {
+    /// `RPMTRIGGER_DEFAULT_PRIORITY`.
+    pub const PRIORITY: u32 = 1_000_000;
+}
+
+/// What happens to the files of a file trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileTriggerMoment {
+    /// `%filetriggerin`
+    AfterInstall,
+    /// `%filetriggerun`
+    BeforeUninstall,
+    /// `%filetriggerpostun`
     AfterUninstall,
 }
