@@ -1,8 +1,16 @@
 //! Behaviour of the package writers, judged by the distributions' own tools.
 
+mod apk_client;
+mod apk_fixture;
+mod apk_format;
+mod apk_hostile_input;
+mod apk_hostile_packages;
+mod apk_lifecycle;
+mod apk_signature;
 mod archives_unpack;
 mod changed_files;
 mod compressed_streams;
+mod conformance;
 mod deb_fixture;
 mod deb_hostile_input;
 mod deb_lifecycle;
@@ -11,6 +19,8 @@ mod deb_reproducible;
 mod memory;
 mod pacman_fixture;
 mod pacman_lifecycle;
+mod reads_deb;
+mod reads_rpm;
 mod rpm_dump;
 mod rpm_fixture;
 mod rpm_format;
