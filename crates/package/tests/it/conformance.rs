@@ -81,7 +81,7 @@ pub const FORMATS: [Facts; 6] = [
         marks_config: true,
         forbidden: |byte| byte == b'\n',
         takes_any_bytes: true,
-        longest_path: 4095,
+        longest_path: 4094,
     },
     Facts {
         format: Format::Rpm,
@@ -96,9 +96,9 @@ pub const FORMATS: [Facts; 6] = [
         capabilities: Support::LeftOut,
         ghosts: Support::Held,
         marks_config: true,
-        forbidden: |byte| byte.is_ascii_control(),
+        forbidden: |_| false,
         takes_any_bytes: true,
-        longest_path: 4095,
+        longest_path: 4094,
     },
     Facts {
         format: Format::Apk,
@@ -115,7 +115,7 @@ pub const FORMATS: [Facts; 6] = [
         marks_config: false,
         forbidden: |byte| byte.is_ascii_control(),
         takes_any_bytes: true,
-        longest_path: 4095,
+        longest_path: 4094,
     },
     Facts {
         format: Format::Pacman,
@@ -150,7 +150,7 @@ pub const FORMATS: [Facts; 6] = [
         marks_config: false,
         forbidden: |_| false,
         takes_any_bytes: true,
-        longest_path: 4095,
+        longest_path: 4094,
     },
     Facts {
         format: Format::Zip,
@@ -167,7 +167,7 @@ pub const FORMATS: [Facts; 6] = [
         marks_config: false,
         forbidden: |byte| byte == b'\\',
         takes_any_bytes: false,
-        longest_path: 4095,
+        longest_path: 4094,
     },
 ];
 
@@ -270,8 +270,8 @@ fn everything(facts: &Facts) -> Package {
 /// Compares what was read with what was written; a format may add files of its own below these directories.
 #[track_caller]
 fn compare_files(facts: &Facts, package: &Package, found: &[InspectedFile]) {
-    const ADDED: [&str; 4] =
-        ["/usr/share/doc/orchestrator", "/usr/share/licenses", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d"];
+    const ADDED: [&str; 5] =
+        ["/usr/share/doc/orchestrator", "/usr/share/licenses", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d", "/etc/apk/protected_paths.d"];
     let format = facts.format;
     let sorted = found.windows(2).all(|pair| pair[0].path < pair[1].path);
     assert!(sorted, "{format}: files are sorted and none comes twice");
@@ -598,7 +598,7 @@ fn a_name_has_any_byte_or_is_refused_by_name() {
 #[test]
 fn paths_of_four_thousand_bytes_are_packaged_and_longer_ones_or_refused_by_name() {
     for facts in &FORMATS {
-        for length in [4000, 4093, 4094, 4095] {
+        for length in [4000, 4087, 4094] {
             let deep = vec!["d".repeat(200); 25].join("/");
             let name = PackagePath::new(&deep[..length]).unwrap();
             let mut package = facts.cheap("1", &[]);
@@ -622,7 +622,10 @@ fn paths_of_four_thousand_bytes_are_packaged_and_longer_ones_or_refused_by_name(
 fn no_file_and_twenty_thousand_files_are_packages() {
     for facts in &FORMATS {
         let empty = facts.cheap("1", &[]);
-        compare_files(facts, &empty, facts.written_and_read(&empty).files.as_deref().unwrap());
+        // An empty tar is nothing but zeros, which no content tells.
+        let mut written = Cursor::new(facts.write(&empty, 1).unwrap());
+        let inspection = facts.format.get().inspect(&mut written, Depth::Contents).unwrap();
+        compare_files(facts, &empty, inspection.files.as_deref().unwrap());
         let mut package = facts.cheap("1", &[]);
         for number in 0..20_000 {
             let name = path(&format!("opt/d{}/f{number}", number % 100));

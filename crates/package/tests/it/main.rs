@@ -28,4 +28,5 @@ mod rpm_lifecycle;
 mod rpm_lint;
 mod rpm_pretrans;
 mod rpm_reference;
+mod rpm_setup;
 mod version_order;
