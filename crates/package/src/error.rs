@@ -108,6 +108,12 @@ pub enum Error {
         /// Where the rule is.
         rule: &'static str,
     },
+    /// Capabilities of something that nobody can run.
+    #[error("`{path}` is not one regular file, and only such have capabilities")]
+    NoProgram {
+        /// What the rule names.
+        path: PackagePath,
+    },
     /// A device, socket or named pipe.
     #[error("`{}` is {what}, which a package does not hold", .path.display())]
     SpecialFile {
@@ -246,6 +252,7 @@ impl Error {
                 "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"
                     .into()
             }
+            Error::NoProgram { .. } => "name the program itself as `destination`, in a rule of its own".into(),
             Error::Unit { .. } => {
                 "a unit is called as in `hello.service`: its name, and its type behind the last full stop".into()
             }

@@ -20,7 +20,7 @@
 use std::fmt::Write as _;
 
 use crate::glue::{Functions, quote};
-use crate::setup::Services;
+use crate::setup::{Services, is_template, running};
 use crate::{Error, Moment, Package, PackagePath, Result};
 
 /// What a package has besides its scripts.
@@ -136,12 +136,12 @@ impl Units<'_> {
 
     /// The units and, for a template, its instances that run (systemctl(1), "pattern").
     fn running(&self) -> String {
-        self.0.units.iter().map(|unit| quote(&unit.replacen("@.", "@*.", 1))).collect::<Vec<_>>().join(" ")
+        self.0.units.iter().map(|unit| quote(&running(unit))).collect::<Vec<_>>().join(" ")
     }
 
     /// Only instances of a template can be started, and the package does not know which.
     fn startable(&self) -> String {
-        let startable = self.0.units.iter().filter(|unit| !unit.contains("@."));
+        let startable = self.0.units.iter().filter(|unit| !is_template(unit));
         startable.map(|unit| quote(unit)).collect::<Vec<_>>().join(" ")
     }
 

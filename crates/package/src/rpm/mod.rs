@@ -28,7 +28,8 @@ mod version;
 mod write;
 
 pub use options::{
-    Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, Options, Trigger, TriggerMoment,
+    Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, FormatVersion, Options, Trigger,
+    TriggerMoment,
 };
 
 use crate::archive::compress::Compression;

@@ -6,6 +6,8 @@ use crate::{Owner, PackagePath, Relation, Script};
 /// What only an rpm can say; fpm's `--rpm-…` flags.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The version of the format.
+    pub version: FormatVersion,
     /// Behind the release, as in `1.el9`; fpm's `--rpm-dist`.
     pub dist: Option<String>,
     /// The summary, when it differs from the package's.
@@ -40,6 +42,17 @@ pub struct Options {
     pub disown_directories: Vec<PackagePath>,
     /// `foo = 1.2.3` becomes `foo >= 1.2.3` and `foo < 1.2.4`.
     pub ignore_release_in_dependencies: bool,
+}
+
+/// The version of the package format (rpm's `docs/manual/format_v4.md`, `format_v6.md`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FormatVersion {
+    /// Read by every rpm from 4.6 on.
+    #[default]
+    V4,
+    /// rpm 6's: no SHA-1 and no 32-bit sizes, the payload's digests by three algorithms. rpm reads it from 4.14
+    /// on, with the digests that it knows; distributions are not yet built of it.
+    V6,
 }
 
 /// The digest of each file in the header. rpm 4.11 knows all of them; FIPS systems refuse MD5 and SHA-1, which

@@ -10,6 +10,7 @@ mod apk_signature;
 mod archives_unpack;
 mod changed_files;
 mod compressed_streams;
+mod conformance;
 mod deb_fixture;
 mod deb_hostile_input;
 mod deb_lifecycle;

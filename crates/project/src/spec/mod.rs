@@ -7,6 +7,7 @@ mod deb;
 mod files;
 mod metadata;
 mod rpm;
+mod setup;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::assemble::Spec;
 use packhouse_package::{
-    Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Setup, Timestamp,
+    Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Timestamp,
 };
 
 use crate::file::{Located, ProjectFile};
@@ -40,13 +41,13 @@ pub struct Inputs<'a> {
 pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
     let metadata = metadata::resolve(inputs, problems);
     let mut rules = files::resolve(inputs, problems);
-    let deb = deb::resolve(inputs, &mut rules, problems);
+    let (deb, flags) = deb::resolve(inputs, &mut rules, problems);
+    let setup = setup::resolve(inputs, flags, problems);
     let rpm = rpm::resolve(inputs, &mut rules, problems);
     let metadata = metadata?;
     let values = template_values(inputs, &metadata);
     let scripts = scripts(inputs, &values, problems);
     let options = Options { compression: compression(inputs, problems), deb, rpm, ..Options::default() };
-    let setup = Setup::default();
     Some(Spec { metadata, rules, scripts, setup, timestamp: inputs.time, options })
 }
 
@@ -111,7 +112,8 @@ impl<'a> Inputs<'a> {
 
     /// Where a value of a flag or a list was written.
     fn value(&self, value: &str) -> Option<&'a Located<String>> {
-        let mut lists = self.settings.lists.all().chain(self.arguments.values());
+        let deb = self.settings.deb.triggers.iter().flatten();
+        let mut lists = self.settings.lists.all().chain(self.arguments.values()).chain(deb);
         lists.find(|written| written.value.trim() == value)
     }
 
