@@ -32,12 +32,12 @@ struct Measured {
 
 /// Runs the rows that the words choose: cases, formats, compressors (`zstd`, `zstd-19`); all without any.
 /// `--quick` runs each program once and leaves out what takes minutes; `--write` puts the table into
-/// docs/performance.md.
+/// docs/performance.md; `--built` takes our programs as they are.
 pub(crate) fn run(words: &[String]) -> Result<()> {
     let (flags, words): (Vec<&str>, Vec<&str>) =
         words.iter().map(String::as_str).partition(|word| word.starts_with("--"));
-    if let Some(flag) = flags.iter().find(|flag| !["--quick", "--write"].contains(flag)) {
-        bail!("`{flag}` is neither `--quick` nor `--write`");
+    if let Some(flag) = flags.iter().find(|flag| !["--quick", "--write", "--built"].contains(flag)) {
+        bail!("`{flag}` is none of `--quick`, `--write`, `--built`");
     }
     let is_quick = flags.contains(&"--quick");
     let rows = rows(&words, is_quick)?;
@@ -45,7 +45,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         &["build", "--release", "-p", "packhouse"][..],
         &["build", "--release", "-p", "packhouse-package", "--example", "write"],
     ] {
-        crate::run("cargo", arguments)?;
+        if !flags.contains(&"--built") {
+            crate::run("cargo", arguments)?;
+        }
     }
     let mut table = String::new();
     for row in rows {

@@ -49,6 +49,7 @@ pub(crate) fn header(level: u8) -> [u8; 10] {
 
 /// Compresses into one gzip member.
 pub struct Encoder<W: Write> {
+    level: u8,
     out: W,
     chunk: Vec<u8>,
     dictionary: Arc<[u8]>,
@@ -62,6 +63,48 @@ pub struct Encoder<W: Write> {
     compressed: Vec<u8>,
     limit: usize,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Where a member goes on.
+#[derive(Debug)]
+pub(super) struct Seam {
+    level: u8,
+    dictionary: Arc<[u8]>,
+    crc: Crc,
+    length: u64,
+}
+
+impl Seam {
+    /// What holds `tail`, and the end of the member.
+    pub(super) fn tail(&self, tail: &[u8]) -> io::Result<Vec<u8>> {
+        let (result, _) = sync_channel(1);
+        let job = Job {
+            chunk: tail.to_vec(),
+            compressed: Vec::with_capacity(tail.len() / 2 + 1024),
+            dictionary: Arc::clone(&self.dictionary),
+            is_last: true,
+            result,
+        };
+        let Compressed { mut bytes, crc: crc_of_tail, .. } = compress(self.level, job)?;
+        let mut crc = Crc::new();
+        crc.combine(&self.crc);
+        crc.combine(&crc_of_tail);
+        bytes.extend(trailer(&crc, self.length + tail.len() as u64));
+        Ok(bytes)
+    }
+}
+
+/// Checksum and length modulo 2^32 of the content (RFC 1952, 2.3.1).
+fn trailer(crc: &Crc, length: u64) -> [u8; 8] {
+    let mut trailer = [0; 8];
+    trailer[..4].copy_from_slice(&crc.sum().to_le_bytes());
+    trailer[4..].copy_from_slice(&(length as u32).to_le_bytes());
+    trailer
+}
+
+/// What `threads` take, in bytes.
+pub(super) fn memory(threads: NonZeroUsize) -> u64 {
+    threads.get().min(MAX_THREADS) as u64 * (5 << 20)
 }
 
 struct Job {
@@ -92,6 +135,7 @@ impl<W: Write> Encoder<W> {
             })
             .collect::<io::Result<_>>()?;
         Ok(Encoder {
+            level,
             out,
             chunk: Vec::with_capacity(CHUNK),
             dictionary: Arc::default(),
@@ -109,6 +153,23 @@ impl<W: Write> Encoder<W> {
     /// Compresses the last chunk, writes the trailer and returns `out`.
     pub fn finish(mut self) -> io::Result<W> {
         self.send(true)?;
+        self.end()?;
+        let trailer = trailer(&self.crc, self.length);
+        self.out.write_all(&trailer)?;
+        Ok(self.out)
+    }
+
+    /// Compresses what there is and leaves the member open.
+    pub(super) fn seam(mut self) -> io::Result<(W, Seam)> {
+        if !self.chunk.is_empty() {
+            self.send(false)?;
+        }
+        self.end()?;
+        let Encoder { level, out, dictionary, crc, length, .. } = self;
+        Ok((out, Seam { level, dictionary, crc, length }))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
         while !self.results.is_empty() {
             self.receive()?;
         }
@@ -116,10 +177,7 @@ impl<W: Write> Encoder<W> {
         for thread in self.threads.drain(..) {
             thread.join().map_err(|_| io::Error::other("a compressing thread panicked"))?;
         }
-        self.out.write_all(&self.crc.sum().to_le_bytes())?;
-        // The length modulo 2^32 (RFC 1952, 2.3.1).
-        self.out.write_all(&(self.length as u32).to_le_bytes())?;
-        Ok(self.out)
+        Ok(())
     }
 
     fn send(&mut self, is_last: bool) -> io::Result<()> {
