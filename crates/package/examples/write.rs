@@ -8,6 +8,7 @@ use std::path::Path;
 
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
+use packhouse_package::together::{Job, write_all};
 use packhouse_package::{
     Arch, FileTree, Format, Metadata, Options, Package, PackageName, Relations, Resources, Scripts, Setup,
     Timestamp, Version,
@@ -42,15 +43,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         files,
         scripts: Scripts::default(),
         setup: Setup::default(),
-        timestamp: Timestamp::from_unix(1_700_000_000)?,
+        timestamp: Timestamp::from_unix(1_700_000_000).ok_or("no such time")?,
         options: Options { compression: Some(compression), ..Options::default() },
     };
-    for output in outputs {
-        let ending = output.rsplit('.').next().unwrap_or_default();
-        let format = Format::parse(ending).ok_or("no such format")?;
-        let mut file = fs::File::create(output)?;
-        format.get().write(&package, Resources::all(), &mut file)?;
-        println!("{output}: {} bytes", file.metadata()?.len());
-    }
+    let format = |output: &String| Format::parse(output.rsplit('.').next().unwrap_or_default());
+    let formats: Vec<Format> = outputs.iter().map(format).collect::<Option<_>>().ok_or("no such format")?;
+    let open = |output: &String| {
+        fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(output)
+    };
+    let mut files: Vec<fs::File> = outputs.iter().map(open).collect::<Result<_, _>>()?;
+    let jobs = formats.into_iter().zip(&mut files);
+    let jobs = jobs.map(|(format, out)| Job { format, package: &package, out }).collect();
+    let (results, report) = write_all(jobs, Resources::all());
+    results.into_iter().collect::<Result<Vec<()>, _>>()?;
+    println!("{report:?}");
     Ok(())
 }

@@ -94,7 +94,9 @@ fn packhouse(row: Row, tree: &Path) -> Result<Tool> {
     };
     let target = project.join("dist").join(distribution).join(version);
     if !project.join(".git").exists() {
-        fs::create_dir_all(&target)?;
+        fs::create_dir_all(target.join("inc"))?;
+        fs::write(target.join("inc/.gitkeep"), "")?;
+        fs::write(target.join("Dockerfile"), "FROM scratch\n")?;
         let toml = "name = \"bench\"\nsummary = \"A bench\"\nmaintainer = \"A <a@example.com>\"\nlicense = \"MIT\"\n\
                     [version]\nfrom = \"VERSION\"\n[channels]\nstable.branches = [\"main\"]\n";
         fs::write(project.join("dist/packhouse.toml"), toml)?;

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use super::directories;
 use super::header::Header;
 use super::options::FileDigest;
+use super::payload::hexadecimal;
 use super::tag::{file as flag, header as tag};
 use crate::archive::cpio::{Member, NEWC_LIMIT};
-use crate::{Content, Entry, Kind, Mark, Owner, Package, PackagePath};
+use crate::together::{Contents, Fact};
+use crate::{Entry, Kind, Mark, Owner, Package, PackagePath};
 
 /// The files that a package owns, sorted by path.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(super) struct Files<'a> {
     files: Vec<File<'a>>,
     /// The length of a digest in hexadecimal digits.
     digest_length: usize,
+    has_large: bool,
 }
 
 /// One file, directory or link.
@@ -26,6 +29,17 @@ pub(super) struct File<'a> {
     path: &'a PackagePath,
     entry: &'a Entry,
     owner: &'a Owner,
+    names: Option<Names>,
+}
+
+/// The names of a file that has several, by their indexes.
+#[derive(Clone, Copy, Debug)]
+struct Names {
+    first: usize,
+    /// The one that has the contents in the payload, as rpm wants it (`RPMFI_ITER_READ_ARCHIVE_CONTENT_FIRST` in
+    /// its `lib/rpmfi.c`).
+    last: usize,
+    count: u32,
 }
 
 /// What is known of a file once it has been read.
@@ -52,23 +66,30 @@ impl<'a> Files<'a> {
             Some(owner) if entry.owner == Owner::default() => owner,
             _ => &entry.owner,
         };
-        let files = files.map(|(path, entry)| File { path, entry, owner: owner(entry) }).collect();
+        let mut files: Vec<File<'_>> =
+            files.map(|(path, entry)| File { path, entry, owner: owner(entry), names: None }).collect();
+        name_links(package, &mut files);
         let digest_length = match options.file_digest {
             FileDigest::Sha256 => 64,
             FileDigest::Sha384 => 96,
             FileDigest::Sha512 => 128,
         };
-        Files { files, digest_length }
+        let has_large = files.iter().any(|file| file.size() >= NEWC_LIMIT);
+        Files { files, digest_length, has_large }
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, File<'a>> {
         self.files.iter()
     }
 
+    pub(super) fn get(&self, index: usize) -> &File<'a> {
+        &self.files[index]
+    }
+
     /// Whether one is too large for the newc form and for 32-bit sizes. rpmbuild draws the line at the same
     /// size (`build/files.c`, `addFile`).
     pub(super) fn has_large(&self) -> bool {
-        self.iter().any(|file| file.size() >= NEWC_LIMIT)
+        self.has_large
     }
 
     pub(super) fn has_configuration(&self) -> bool {
@@ -82,6 +103,17 @@ impl<'a> Files<'a> {
         self.iter().map(|file| Facts { digest: digest(file), color: 0 }).collect()
     }
 
+    /// Facts of each file, from those of the members that have contents.
+    pub(super) fn facts(&self, read: &[Option<Fact>]) -> Vec<Facts> {
+        let facts = |(index, file): (usize, &File<'_>)| {
+            let has_contents = file.names.map_or(index, |names| names.last);
+            let Some(fact) = read.get(has_contents).and_then(Option::as_ref) else { return Facts::default() };
+            let color = if file.is_executable() { color(&fact.start) } else { 0 };
+            Facts { digest: hexadecimal(&fact.digest), color }
+        };
+        self.iter().enumerate().map(facts).collect()
+    }
+
     /// Puts what reading the files tells.
     pub(super) fn put_facts(&self, facts: &[Facts], header: &mut Header) {
         header.put_texts(tag::FILE_DIGESTS, facts.iter().map(|file| &file.digest));
@@ -90,7 +122,10 @@ impl<'a> Files<'a> {
 
     /// Puts everything else.
     pub(super) fn put(&self, modified: u32, header: &mut Header) {
-        let total: u64 = self.iter().map(File::size).sum();
+        // Each file once, whatever its names (`genCpioListAndHeader` in rpm's `build/files.c`).
+        let files = self.iter().enumerate();
+        let once = files.filter(|(index, file)| file.names.is_none_or(|names| names.first == *index));
+        let total: u64 = once.map(|(_, file)| file.size()).sum();
         match u32::try_from(total) {
             Ok(total) if total < u32::MAX => header.put_int32(tag::SIZE, total),
             _ => header.put_int64s(tag::LONG_SIZE, [total]),
@@ -111,7 +146,7 @@ impl<'a> Files<'a> {
         // `rpm --verify` compares everything that it can.
         header.put_int32s(tag::FILE_VERIFY_FLAGS, vec![u32::MAX; count]);
         header.put_int32s(tag::FILE_DEVICES, vec![1; count]);
-        header.put_int32s(tag::FILE_INODES, 1..=count as u32);
+        header.put_int32s(tag::FILE_INODES, (0..count).map(|index| self.files[index].inode(index)));
         header.put_texts(tag::FILE_LANGS, vec![""; count]);
         self.put_paths(header);
     }
@@ -135,6 +170,33 @@ impl<'a> Files<'a> {
     }
 }
 
+/// Notes which files are names of one.
+fn name_links(package: &Package, files: &mut [File<'_>]) {
+    let first_of = package.files.hard_links();
+    if first_of.is_empty() {
+        return;
+    }
+    let mut names: BTreeMap<&PackagePath, Names> = BTreeMap::new();
+    let first = |path| first_of.get(path).copied().unwrap_or(path);
+    for (index, file) in files.iter().enumerate().filter(|(_, file)| file.is_regular()) {
+        let names = names.entry(first(file.path)).or_insert(Names { first: index, last: index, count: 0 });
+        names.last = index;
+        names.count += 1;
+    }
+    for file in files.iter_mut() {
+        file.names = names.get(first(file.path)).copied().filter(|names| names.count > 1);
+    }
+}
+
+/// `EI_CLASS` of an ELF file (elf(5)), for those that are executable, as in `build/rpmfc.c`. rpm's colors have
+/// the same numbers (`RPMFC_ELF32`, `RPMFC_ELF64`).
+fn color(start: &[u8]) -> u32 {
+    match start {
+        [0x7f, b'E', b'L', b'F', class @ (1 | 2)] => u32::from(*class),
+        _ => 0,
+    }
+}
+
 impl File<'_> {
     pub(super) fn is_regular(&self) -> bool {
         self.entry.is_file()
@@ -144,12 +206,23 @@ impl File<'_> {
         self.is_regular() && self.entry.mode & 0o111 != 0
     }
 
-    /// Where its bytes come from, for a regular file.
-    pub(super) fn content(&self) -> Option<&Content> {
+    /// The contents of a regular file, and for its last name only.
+    pub(super) fn contents(&self, index: usize) -> Option<Contents<'_>> {
         match &self.entry.kind {
-            Kind::File { content, .. } => Some(content),
-            Kind::Directory | Kind::Symlink { .. } | Kind::Ghost => None,
+            Kind::File { content, size, .. } if self.names.is_none_or(|names| names.last == index) => {
+                Some(Contents { path: self.path, content, size: *size })
+            }
+            Kind::File { .. } | Kind::Directory | Kind::Symlink { .. } | Kind::Ghost => None,
         }
+    }
+
+    /// Whether it is in the payload; a ghost is only in the header.
+    pub(super) fn is_packed(&self) -> bool {
+        !matches!(self.entry.kind, Kind::Ghost)
+    }
+
+    fn inode(&self, index: usize) -> u32 {
+        self.names.map_or(index, |names| names.first) as u32 + 1
     }
 
     /// What it points to, for a symbolic link; empty for everything else.
@@ -168,13 +241,22 @@ impl File<'_> {
         }
     }
 
+    /// How many bytes of it are in the payload: those of a file with several names come with the last.
+    pub(super) fn packed_size(&self, index: usize) -> u64 {
+        match self.names {
+            Some(names) if names.last != index => 0,
+            _ => self.size(),
+        }
+    }
+
     /// Its header in a newc payload.
     pub(super) fn member<'b>(&self, name: &'b mut Vec<u8>, index: usize, modified: u32) -> Member<'b> {
         name.clear();
         name.extend(b"./");
         name.extend(self.path.as_bytes());
-        let size = self.size() as u32;
-        Member { name, inode: index as u32 + 1, mode: self.mode(), modified, size }
+        let size = self.packed_size(index) as u32;
+        let links = self.names.map_or(1, |names| names.count);
+        Member { name, inode: self.inode(index), mode: self.mode(), modified, links, size }
     }
 
     fn mode(&self) -> u16 {

@@ -264,28 +264,6 @@ fn compress(level: u8, job: Job) -> io::Result<Compressed> {
     }
 }
 
-/// A gzip member that stores `bytes` as they are, in blocks of 65,535 (RFC 1951, 3.2.4): its length depends on
-/// theirs only, so that it can be written before their values are known.
-pub(crate) fn store(bytes: &[u8]) -> Vec<u8> {
-    const BLOCK: usize = 65_535;
-    let mut stored = header(0).to_vec();
-    stored.reserve(bytes.len() + 5 * bytes.len().div_ceil(BLOCK) + 13);
-    let count = bytes.len().div_ceil(BLOCK).max(1);
-    for number in 0..count {
-        let block = &bytes[number * BLOCK..bytes.len().min((number + 1) * BLOCK)];
-        stored.push(u8::from(number + 1 == count));
-        let length = block.len() as u16;
-        stored.extend_from_slice(&length.to_le_bytes());
-        stored.extend_from_slice(&(!length).to_le_bytes());
-        stored.extend_from_slice(block);
-    }
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    stored.extend_from_slice(&crc.sum().to_le_bytes());
-    stored.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-    stored
-}
-
 /// How hard [`padded`] compresses: hexadecimal digits are most of what it is meant for, and they take half their
 /// bytes at every level.
 const PADDED_LEVEL: u8 = 6;
@@ -296,7 +274,7 @@ const PADDED_LEVEL: u8 = 6;
 /// Other digests compress to other lengths. These are distributed normally: measured, with a deviation of 8 bytes
 /// for 100 files with SHA-256 and MD5, 75 bytes for 10,000. The margin is at least eight times that of a difference.
 pub(crate) fn reserve(bytes: &[u8]) -> usize {
-    let length = member(bytes, b"").len();
+    let length = member(bytes).len();
     length + 64 + length.isqrt()
 }
 
@@ -308,10 +286,17 @@ pub(crate) fn reserve(bytes: &[u8]) -> usize {
 /// of five bytes, which deflate allows anywhere (RFC 1951, 3.2.4), and by a comment of at most three blanks (RFC
 /// 1952, 2.3): every reader skips both.
 pub(crate) fn padded(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
-    let padding = length.checked_sub(member(bytes, b"").len())?;
-    let mut padded = member(bytes, &b"   \0"[4 - padding % 5..]);
-    let start = padded.len() - (length - padding) + HEADER;
-    padded.splice(start..start, EMPTY_BLOCK.repeat(padding / 5));
+    let plain = member(bytes);
+    let padding = length.checked_sub(plain.len())?;
+    let mut padded = Vec::with_capacity(length);
+    padded.extend_from_slice(&plain[..HEADER]);
+    let comment = &b"   \0"[4 - padding % 5..];
+    if !comment.is_empty() {
+        padded[3] |= HAS_COMMENT;
+    }
+    padded.extend_from_slice(comment);
+    padded.extend(EMPTY_BLOCK.repeat(padding / 5));
+    padded.extend_from_slice(&plain[HEADER..]);
     Some(padded)
 }
 
@@ -338,13 +323,9 @@ const HEADER: usize = 10;
 /// FCOMMENT (RFC 1952, 2.3.1).
 const HAS_COMMENT: u8 = 1 << 4;
 
-/// One member, compressed at [`PADDED_LEVEL`]; `comment` ends in a NUL, or is empty for none.
-fn member(bytes: &[u8], comment: &[u8]) -> Vec<u8> {
-    let mut header = header(PADDED_LEVEL);
-    if !comment.is_empty() {
-        header[3] |= HAS_COMMENT;
-    }
-    let mut member = [&header, comment].concat();
+/// One member, compressed at [`PADDED_LEVEL`].
+fn member(bytes: &[u8]) -> Vec<u8> {
+    let mut member = header(PADDED_LEVEL).to_vec();
     let mut compress = Compress::new(Compression::new(u32::from(PADDED_LEVEL)), false);
     loop {
         member.reserve(64 << 10);
@@ -368,17 +349,6 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn stored_bytes_come_back() {
-        for length in [0, 1, 65_535, 65_536, 200_000] {
-            let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
-            let stored = store(&bytes);
-            let mut read = Vec::new();
-            flate2::read::GzDecoder::new(&stored[..]).read_to_end(&mut read).unwrap();
-            assert!(read == bytes, "{length} bytes");
-        }
-    }
-
     fn decoded(member: &[u8]) -> Vec<u8> {
         let mut read = Vec::new();
         let mut decoder = flate2::bufread::GzDecoder::new(member);
@@ -399,13 +369,13 @@ mod tests {
     #[test]
     fn a_padded_member_has_every_length_from_its_own() {
         for bytes in [&b""[..], b"x", &list(50, 0)] {
-            let shortest = member(bytes, b"").len();
+            let shortest = member(bytes).len();
             for length in (shortest..shortest + 24).chain([shortest + 70_000]) {
                 let padded = padded(bytes, length).unwrap();
                 assert_eq!(padded.len(), length);
                 assert!(decoded(&padded) == bytes);
             }
-            assert_eq!(padded(bytes, shortest), Some(member(bytes, b"")));
+            assert_eq!(padded(bytes, shortest), Some(member(bytes)));
             assert_eq!(padded(bytes, shortest - 1), None);
         }
     }
