@@ -14,6 +14,7 @@
 //! | [`format`](mod@format) | the trait every format implements, and the list of formats |
 //! | [`deb`], [`rpm`] | what only one of them can say |
 //! | [`pattern`], [`timestamp`] | what paths and times are given as |
+//! | [`together`] | packages that share reading, hashing and compressing |
 //! | [`archive`] | compressed streams |
 //!
 //! The crate does not build, sign or publish, and it does not read packages yet.
@@ -42,6 +43,7 @@ pub mod setup;
 mod sysusers;
 pub mod tar;
 pub mod timestamp;
+pub mod together;
 pub mod version;
 pub mod zip;
 

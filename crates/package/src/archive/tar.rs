@@ -36,6 +36,8 @@ pub(crate) enum MemberKind<'a> {
     File { size: u64 },
     Directory,
     Symlink { target: &'a [u8] },
+    /// Another name of a file before it, whose path it has as that has it.
+    HardLink { target: &'a [u8] },
 }
 
 /// The longest user or group name: 32 bytes with the NUL at the end.
@@ -55,6 +57,7 @@ impl<W: Write> Writer<W> {
             MemberKind::File { size } => (EntryType::Regular, size, &b""[..]),
             MemberKind::Directory => (EntryType::Directory, 0, &b""[..]),
             MemberKind::Symlink { target } => (EntryType::Symlink, 0, target),
+            MemberKind::HardLink { target } => (EntryType::Link, 0, target),
         };
         if target.len() > 100 {
             self.long(EntryType::GNULongLink, target)?;
@@ -117,7 +120,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-fn padding(size: u64) -> usize {
+pub(crate) fn padding(size: u64) -> usize {
     (size.next_multiple_of(512) - size) as usize
 }
 
