@@ -209,6 +209,14 @@ impl FileTree {
         Ok(())
     }
 
+    /// Puts in every entry of `other`.
+    ///
+    /// # Errors
+    /// As [`FileTree::insert`].
+    pub fn extend(&mut self, other: FileTree) -> Result<(), Error> {
+        other.0.into_iter().try_for_each(|(path, entry)| self.insert(path, entry))
+    }
+
     fn is_occupied_directory(&self, path: &PackagePath) -> bool {
         let after = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
         let mut alike = self.0.range(after).map(|(other, _)| other.as_bytes());

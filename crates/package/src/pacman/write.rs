@@ -74,7 +74,13 @@ fn write_reserving(
 /// The package with the files that pacman's format adds: accounts and owners.
 fn prepared(package: &Package) -> Result<Cow<'_, Package>> {
     package.check()?;
-    let mut package = sysusers::packaged(package)?;
+    let accounts = sysusers::missing(package)?;
+    let mut package = Cow::Borrowed(package);
+    if !accounts.is_empty() {
+        let files = &mut package.to_mut().files;
+        files.extend(accounts)?;
+        files.complete();
+    }
     let owners = owners::tmpfiles(&package.files, package.options.pacman.owner.as_ref())?;
     if !owners.is_empty() {
         let path = PackagePath::new(tmpfiles_path(&package)).expect("a package's name can be in a path");

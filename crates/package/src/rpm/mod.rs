@@ -9,7 +9,7 @@
 //! it refuse a package with a clear message, weak dependencies it passes over.
 //!
 //! Not written: the numbers of file(1)'s classes and per-file dependencies (`FILECLASS`, `FILEDEPENDSX`),
-//! links by build id, hard links, source packages.
+//! links by build id, source packages.
 
 mod changelog;
 mod dependency;
@@ -35,6 +35,7 @@ pub use options::{
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::together::{self, Parts};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
 /// The rpm format.
@@ -55,7 +56,11 @@ impl PackageFormat for Rpm {
     }
 
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
-        write::write(package, resources, out)
+        together::write_one(write::parts(package)?, resources, out)
+    }
+
+    fn parts<'a>(&self, package: &'a Package) -> Result<Option<Box<dyn Parts + 'a>>> {
+        write::parts(package).map(Some)
     }
 
     fn endings(&self) -> &'static [&'static str] {

@@ -1,6 +1,7 @@
 //! What only an rpm can say.
 
 use super::tag::sense;
+use crate::together::Digest;
 use crate::{Owner, PackagePath, Relation, Script};
 
 /// What only an rpm can say; fpm's `--rpm-…` flags.
@@ -66,6 +67,16 @@ pub enum FileDigest {
     Sha384,
     /// SHA-512.
     Sha512,
+}
+
+impl From<FileDigest> for Digest {
+    fn from(digest: FileDigest) -> Digest {
+        match digest {
+            FileDigest::Sha256 => Digest::Sha256,
+            FileDigest::Sha384 => Digest::Sha384,
+            FileDigest::Sha512 => Digest::Sha512,
+        }
+    }
 }
 
 /// A dependency of a special kind, as in `Requires(post): systemd`.

@@ -30,49 +30,99 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 use super::dependency::{self, Dependencies, Entry};
-use super::files::Files;
+use super::files::{Facts, Files};
 use super::header::{Header, Region};
-use super::payload::{self, Payload, hexadecimal};
+use super::payload::{Payload, hexadecimal};
 use super::tag::{header as tag, sense, signature};
 use super::version::Evr;
-use super::{DependencyKind, FileDigest, changelog, scriptlets, setup};
+use super::{DependencyKind, FileDigest, changelog, scriptlets};
 use crate::archive::compress::Compression;
 use crate::format::Output;
-use crate::{Arch, Error, Metadata, Package, Resources, Result};
+use crate::together::{Archive, Parts, Stream, Written};
+use crate::{Arch, Error, Metadata, Package, Result};
 
-/// Writes `package` to `out`, which is empty and positioned at its start.
-///
-/// # Errors
-/// See [`crate::PackageFormat::write`].
-pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+/// A package in parts.
+pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
     package.check()?;
-    let package = &*setup::packaged(package)?;
     let evr = Evr::new(&package.metadata, &package.options)?;
-    let files = Files::new(package);
+    let files = Files::new(package)?;
     // Readable by every rpm, and quick. Harder compression is the project's choice for each distribution.
     let compression = package.options.compression.unwrap_or(Compression::GZIP);
     let mut header = describe(package, &evr, &files, compression)?;
     let header_length = {
         let (facts, zeros) = (files.unknown_facts(), "0".repeat(64));
         let (digest, archive_digest) = (zeros.clone(), zeros);
-        let laid_out = Payload { facts, digest, archive_digest, size: 0, archive_size: 0 };
+        let laid_out = Summary { facts, digest, archive_digest, size: 0, archive_size: 0 };
         put_payload(&laid_out, &files, &mut header)?.len() as u64
     };
+    let lead = lead(&package.metadata, &evr);
+    let start = (lead.len() + SIGNATURES) as u64 + header_length;
+    let stream = Stream {
+        compression,
+        digest: package.options.rpm.file_digest.into(),
+        is_hashed: true,
+        has_tail: false,
+        limit: None,
+    };
+    Ok(Box::new(Rpm { lead, header, payload: Payload::new(files, package.timestamp), stream, start }))
+}
 
-    let front = lead(&package.metadata, &evr);
-    let start = (front.len() + SIGNATURES) as u64 + header_length;
-    out.seek(SeekFrom::Start(start))?;
-    let payload = payload::write(package, &files, compression, resources, &mut *out)?;
+struct Rpm<'a> {
+    lead: [u8; 96],
+    header: Header,
+    payload: Payload<'a>,
+    stream: Stream,
+    start: u64,
+}
 
-    let header = put_payload(&payload, &files, &mut header)?;
-    let signatures = signatures(&header, &payload)?;
-    out.seek(SeekFrom::Start(0))?;
-    for part in [&front[..], &signatures, &header] {
-        out.write_all(part)?;
+impl Parts for Rpm<'_> {
+    fn archive(&self) -> &dyn Archive {
+        &self.payload
     }
-    out.flush()?;
-    out.seek(SeekFrom::Start(start + payload.size))?;
-    Ok(())
+
+    fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    fn start(&self) -> u64 {
+        self.start
+    }
+
+    fn finish(self: Box<Self>, archive: &Written, out: &mut dyn Output) -> Result<()> {
+        let Rpm { lead, mut header, payload, start, .. } = *self;
+        let files = payload.files();
+        let (digest, archive_digest) = archive.sha256.unwrap_or_default();
+        let summary = Summary {
+            facts: files.facts(&payload.by_index(&archive.facts)),
+            digest: hexadecimal(&digest),
+            archive_digest: hexadecimal(&archive_digest),
+            size: archive.size,
+            archive_size: archive.archive_size,
+        };
+        let header = put_payload(&summary, files, &mut header)?;
+        let signatures = signatures(&header, &summary)?;
+        out.seek(SeekFrom::Start(0))?;
+        for part in [&lead[..], &signatures, &header] {
+            out.write_all(part)?;
+        }
+        out.seek(SeekFrom::Start(start + archive.size))?;
+        Ok(())
+    }
+}
+
+/// What is known of a payload once it has been written.
+#[derive(Debug)]
+struct Summary {
+    /// Of each file.
+    facts: Vec<Facts>,
+    /// SHA-256 of the bytes in the package.
+    digest: String,
+    /// SHA-256 of the archive before compression.
+    archive_digest: String,
+    /// Bytes in the package.
+    size: u64,
+    /// Bytes before compression.
+    archive_size: u64,
 }
 
 /// The package header, except for what only the payload tells.
@@ -239,7 +289,7 @@ fn algorithm(digest: FileDigest) -> u32 {
 }
 
 /// Puts what the payload tells; returns the header's bytes.
-fn put_payload(payload: &Payload, files: &Files<'_>, header: &mut Header) -> Result<Vec<u8>> {
+fn put_payload(payload: &Summary, files: &Files<'_>, header: &mut Header) -> Result<Vec<u8>> {
     files.put_facts(&payload.facts, header);
     header.put_texts(tag::PAYLOAD_DIGEST, [&payload.digest]);
     header.put_texts(tag::PAYLOAD_DIGEST_ALT, [&payload.archive_digest]);
@@ -253,7 +303,7 @@ fn put_payload(payload: &Payload, files: &Files<'_>, header: &mut Header) -> Res
 const SIGNATURES: usize = 4384;
 
 /// The signature header: digests and sizes, and room for a signature.
-fn signatures(header: &[u8], payload: &Payload) -> Result<Vec<u8>> {
+fn signatures(header: &[u8], payload: &Summary) -> Result<Vec<u8>> {
     let size = header.len() as u64 + payload.size;
     let mut signatures = Header::default();
     signatures.put_text(signature::SHA1, hexadecimal(&Sha1::digest(header)));
@@ -351,7 +401,7 @@ mod tests {
         for (size, is_large) in [(u64::from(u32::MAX) - 1, false), (u64::from(u32::MAX), true)] {
             let package = package(size);
             let evr = Evr::new(&package.metadata, &package.options).unwrap();
-            let files = Files::new(&package);
+            let files = Files::new(&package).unwrap();
             let header = describe(&package, &evr, &files, Compression::GZIP).unwrap();
             let bytes = header.to_bytes(Region::Immutable).unwrap();
             let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
@@ -365,7 +415,7 @@ mod tests {
     fn the_signature_header_has_one_length_whatever_it_holds() {
         for (size, archive_size) in [(0, 0), (1, u64::from(u32::MAX)), (u64::MAX >> 1, 1)] {
             let (digest, archive_digest) = (String::new(), String::new());
-            let payload = Payload { facts: Vec::new(), digest, archive_digest, size, archive_size };
+            let payload = Summary { facts: Vec::new(), digest, archive_digest, size, archive_size };
             assert_eq!(signatures(b"header", &payload).unwrap().len(), SIGNATURES);
         }
     }
