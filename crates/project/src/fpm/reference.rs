@@ -9,7 +9,7 @@ use super::flags::{FLAGS, Flag, OTHER_TYPES, Role, Value};
 
 /// What each honoured flag does, in the words of the page.
 const MEANINGS: &[(&str, &str)] = &[
-    ("output-type", "the package's format: `deb` or `rpm`. The one flag that every target must have"),
+    ("output-type", "the package's format: `deb`, `rpm` or `apk`. The one flag that every target must have"),
     ("input-type", "only `dir`, which it is anyway"),
     ("prefix", "a directory that everything is put below"),
     ("name", "instead of `name`"),
