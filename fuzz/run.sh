@@ -34,11 +34,10 @@ seeds() {
         done
         cp corpus/deb/none corpus/ar/seed
     fi
-    # A byte for the depth, then the package; packages of our own writers cover the rest.
-    (cd .. && cargo run -q -p packhouse-package --example write -- "$tree/own" 2> /dev/null) || true
-    find "$tree" -name '*.rpm' -exec cp {} corpus/rpm/ \;
-    find "$tree" -name '*.deb' -exec cp {} corpus/deb/ \;
-    cp corpus/deb/* corpus/tar/gnu corpus/inspect/
+    for compression in none gzip zstd; do
+        (cd .. && cargo run -q -p packhouse-package --example write -- rpm "$tree/usr" "fuzz/corpus/rpm/$compression" $compression)
+    done
+    cp corpus/rpm/gzip corpus/deb/gzip corpus/tar/gnu corpus/inspect/
     rm -r "$tree"
 }
 [ -d corpus ] || seeds

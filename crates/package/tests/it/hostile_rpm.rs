@@ -213,7 +213,7 @@ fn a_header_that_is_not_well_formed_is_refused() {
     assert_refused(&change(8, 2_000_000_000), "tags beyond 65535");
     assert_refused(&change(12, 0x1000_0000), "bytes beyond");
     assert_refused(&change(12, 0x0fff_ffff), "longer than the file");
-    assert_refused(&change(8, 1), "region is not as long");
+    assert_refused(&change(8, 1), "region");
     // Type, offset and count of the first tag.
     for kind in [0, 10, u32::MAX] {
         assert_refused(&change(entry(1) + 4, kind), "no such type");
@@ -298,14 +298,14 @@ fn a_payload_that_is_not_what_the_header_says_is_refused() {
     assert_refused(&with(&[("./a/g", file, b"x")]), "is not in the header");
     assert_refused(&with(&[("../a/f", file, b"x")]), "is not in the header");
     assert_refused(&with(&[("./a/f", file, b"x"), ("./a/f", file, b"x")]), "comes twice");
-    assert_refused(&signed(&head, &cpio(&[])[124..]), "is missing");
+    assert_refused(&signed(&head, &cpio(&[])[120..]), "is missing");
     assert_refused(&signed(&head, b""), "ends too early");
     let ghost = {
         let mut tags = tags();
         tags.insert(1037, int32s(&[1 << 6]));
         header(63, &tags)
     };
-    let inspection = read(&signed(&ghost, &cpio(&[])[124..])).unwrap();
+    let inspection = read(&signed(&ghost, &cpio(&[])[120..])).unwrap();
     assert_eq!(inspection.files.unwrap()[0].marks, ["ghost"]);
     assert_refused(&signed(&ghost, &cpio(&[])), "comes with contents");
 }
