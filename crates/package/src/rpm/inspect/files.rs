@@ -159,7 +159,7 @@ fn paths(headers: &Headers) -> Result<Vec<Vec<u8>>> {
     for directory in &directories {
         let components = directory.strip_prefix(b"/").and_then(|rest| match rest {
             b"" => Some(&b""[..]),
-            rest => rest.strip_suffix(b"/"),
+            rest => rest.strip_suffix(b"/").filter(|components| !components.is_empty()),
         });
         let is_plain = |components: &[u8]| {
             components.is_empty()
