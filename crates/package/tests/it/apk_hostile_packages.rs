@@ -38,7 +38,8 @@ fn entry(name: &str, kind: tar::EntryType, target: &str, content: &[u8]) -> Vec<
     header.set_mode(0o644);
     header.set_size(content.len() as u64);
     header.set_mtime(0);
-    (header.set_uid(0), header.set_gid(0)).0;
+    header.set_uid(0);
+    header.set_gid(0);
     header.set_cksum();
     let mut bytes = header.as_bytes().to_vec();
     bytes.extend_from_slice(content);
