@@ -41,6 +41,8 @@ pub struct ProjectFile {
     pub publish: PublishSettings,
     /// `[channels]`
     pub channels: Option<BTreeMap<String, ChannelSettings>>,
+    /// `[apk]`
+    pub apk: ApkSettings,
 }
 
 macro_rules! settings {
@@ -173,6 +175,17 @@ settings! {
     }
 }
 
+settings! {
+    /// `[apk]`: what only an apk can say.
+    ApkSettings {
+        provider_priority: Located<i64> = integer("provider-priority"),
+        replaces_priority: Located<i64> = integer("replaces-priority"),
+        install_if: Vec<Located<String>> = strings("install-if"),
+        trigger: Located<String> = string("trigger"),
+        trigger_directories: Vec<Located<String>> = strings("trigger-directories"),
+    }
+}
+
 impl Lists {
     /// Every relation and path.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Located<String>> {
@@ -254,6 +267,7 @@ impl ProjectFile {
             sign: section.table("sign", SignSettings::read).unwrap_or_default(),
             publish: section.table("publish", PublishSettings::read).unwrap_or_default(),
             channels: section.table("channels", |channels| channels.named_tables(ChannelSettings::read)),
+            apk: section.table("apk", ApkSettings::read).unwrap_or_default(),
         }
     }
 
@@ -280,6 +294,7 @@ impl ProjectFile {
             sign: self.sign.over(base.sign),
             publish: self.publish.over(base.publish),
             channels: channels_over(self.channels, base.channels),
+            apk: self.apk.over(base.apk),
         }
     }
 }

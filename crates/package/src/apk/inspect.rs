@@ -178,7 +178,7 @@ impl Control {
                 }
                 name if SCRIPTS.contains(&name) => {
                     let bytes = tar.read_entry("bytes of a script", LARGEST_SCRIPT)?;
-                    scripts.insert(name[1..].to_owned(), script(&bytes));
+                    scripts.insert(name[1..].to_owned(), InspectedScript::of_file(&bytes));
                 }
                 // apk refuses the first, and takes the second for nothing.
                 name if name == ".INSTALL" || name.starts_with(".SIGN") => {
@@ -190,16 +190,6 @@ impl Control {
         })?;
         let info = info.ok_or_else(|| CONTROL.malformed("it has no `.PKGINFO`"))?;
         Ok(Control { info, scripts })
-    }
-}
-
-fn script(bytes: &[u8]) -> InspectedScript {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    match text.strip_prefix("#!").map(|rest| rest.split_once('\n').unwrap_or((rest, ""))) {
-        Some((interpreter, body)) => {
-            InspectedScript { interpreter: interpreter.trim().into(), text: body.into() }
-        }
-        None => InspectedScript { interpreter: String::new(), text },
     }
 }
 
