@@ -191,7 +191,7 @@ fn base(facts: &Facts) -> Package {
 /// The same text to every format: they spell `-` and `_`, cases and blanks by their own rules.
 fn plain(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_whitespace() && !"(),".contains(*c))
+        .filter(|c| !c.is_whitespace() && !"(),!".contains(*c))
         .collect::<String>()
         .to_lowercase()
         .replace('_', "-")
