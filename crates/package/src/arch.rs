@@ -1,7 +1,7 @@
 //! Architectures and how each world spells them.
 //!
-//! `uname -m`'s word names an architecture in pointers and manifests; deb and rpm have their own spellings
-//! (`dpkg-architecture -L`, rpm's `rpmrc.in`).
+//! `uname -m`'s word names an architecture in pointers and manifests; deb, rpm and apk have their own spellings
+//! (`dpkg-architecture -L`, rpm's `rpmrc.in`, apk-tools' `src/apk_arch.h`).
 
 use std::fmt;
 
@@ -27,20 +27,23 @@ pub enum Arch {
     S390x,
 }
 
-/// One row per architecture: `uname -m`, deb, rpm, and the other spellings users write.
-const SPELLINGS: [(Arch, &str, &str, &str, &[&str]); 8] = [
-    (Arch::Noarch, "noarch", "all", "noarch", &["any"]),
-    (Arch::X86_64, "x86_64", "amd64", "x86_64", &["x64", "x86-64"]),
-    (Arch::I686, "i686", "i386", "i686", &["i586", "i486", "x86"]),
-    (Arch::Aarch64, "aarch64", "arm64", "aarch64", &[]),
-    (Arch::Armv7, "armv7l", "armhf", "armv7hl", &["armv7"]),
-    (Arch::Ppc64le, "ppc64le", "ppc64el", "ppc64le", &[]),
-    (Arch::Riscv64, "riscv64", "riscv64", "riscv64", &[]),
-    (Arch::S390x, "s390x", "s390x", "s390x", &[]),
+/// How an architecture is spelled: `uname -m`, deb, rpm, apk, and the other spellings users write.
+type Spelling = (Arch, &'static str, &'static str, &'static str, &'static str, &'static [&'static str]);
+
+/// One row per architecture. Alpine's `armhf` is Arm version 6, Debian's is version 7: the word is Debian's here.
+const SPELLINGS: [Spelling; 8] = [
+    (Arch::Noarch, "noarch", "all", "noarch", "noarch", &["any"]),
+    (Arch::X86_64, "x86_64", "amd64", "x86_64", "x86_64", &["x64", "x86-64"]),
+    (Arch::I686, "i686", "i386", "i686", "x86", &["i586", "i486"]),
+    (Arch::Aarch64, "aarch64", "arm64", "aarch64", "aarch64", &[]),
+    (Arch::Armv7, "armv7l", "armhf", "armv7hl", "armv7", &[]),
+    (Arch::Ppc64le, "ppc64le", "ppc64el", "ppc64le", "ppc64le", &[]),
+    (Arch::Riscv64, "riscv64", "riscv64", "riscv64", "riscv64", &[]),
+    (Arch::S390x, "s390x", "s390x", "s390x", "s390x", &[]),
 ];
 
 impl Arch {
-    /// Reads any spelling that `uname -m`, deb, rpm or fpm users use; `None` for an unknown word.
+    /// Reads any spelling that `uname -m`, deb, rpm, apk or fpm users use; `None` for an unknown word.
     ///
     /// ```
     /// use packhouse_package::Arch;
@@ -51,7 +54,9 @@ impl Arch {
     pub fn parse(word: &str) -> Option<Arch> {
         SPELLINGS
             .iter()
-            .find(|(_, uname, deb, rpm, others)| [uname, deb, rpm].contains(&&word) || others.contains(&word))
+            .find(|(_, uname, deb, rpm, apk, others)| {
+                [uname, deb, rpm, apk].contains(&&word) || others.contains(&word)
+            })
             .map(|row| row.0)
     }
 
@@ -68,7 +73,11 @@ impl Arch {
         self.row().3
     }
 
-    fn row(self) -> &'static (Arch, &'static str, &'static str, &'static str, &'static [&'static str]) {
+    pub(crate) fn apk(self) -> &'static str {
+        self.row().4
+    }
+
+    fn row(self) -> &'static Spelling {
         SPELLINGS.iter().find(|row| row.0 == self).expect("every architecture has a row in SPELLINGS")
     }
 }

@@ -45,6 +45,7 @@ pub mod relation;
 pub mod rpm;
 pub mod script;
 pub mod setup;
+mod sysusers;
 pub mod tar;
 pub mod timestamp;
 pub mod version;

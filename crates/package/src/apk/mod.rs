@@ -1,13 +1,41 @@
-//! The apk format: a room that is furnished next.
+//! Alpine's package format, version 2 (apk-v2(5)), for apk of Alpine Linux and Wolfi.
+//!
+//! An apk is one tar archive in two gzip members, with a third in front once it is signed: what the package says
+//! about itself, and its files. apk 2 and apk 3 install it.
+//!
+//! | module | what it writes |
+//! |---|---|
+//! | `write` | the archive |
+//! | `info` | `.PKGINFO` |
+//! | `version`, `relation` | versions and dependencies in Alpine's grammar |
+//! | `scripts`, `setup` | scripts; accounts, services and ghost files in them |
+//! | `protected` | which configuration files outside `/etc` apk keeps |
+//! | [`signature`] | the member in front |
+//! | `inspect`, `pkginfo` | nothing: they read, as strictly as apk does |
+//!
+//! The specification is apk-tools' `doc/apk-v2.5.scd` and `doc/apk-package.5.scd`, its sources and abuild's. It does
+//! not write apk version 3 (adb), and it does not compute signatures.
+
+mod info;
+mod inspect;
+mod options;
+mod pkginfo;
+mod protected;
+mod read;
+mod relation;
+mod scripts;
+mod setup;
+pub mod signature;
+mod tar;
+mod version;
+mod write;
+
+pub use options::{Options, Trigger};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
-
-/// What only this format can say.
-#[derive(Clone, Debug, Default)]
-pub struct Options {}
 
 /// The apk format.
 pub struct Apk;
@@ -18,15 +46,15 @@ impl PackageFormat for Apk {
     }
 
     fn arch(&self, arch: Arch) -> &'static str {
-        arch.uname()
+        arch.apk()
     }
 
-    fn file_name(&self, _metadata: &Metadata, _options: &crate::Options) -> Result<String> {
-        unfurnished()
+    fn file_name(&self, metadata: &Metadata, _options: &crate::Options) -> Result<String> {
+        version::file_name(metadata)
     }
 
-    fn write(&self, _package: &Package, _resources: Resources, _out: &mut dyn Output) -> Result<()> {
-        unfurnished()
+    fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+        write::write(package, resources, out)
     }
 
     fn endings(&self) -> &'static [&'static str] {
@@ -37,11 +65,7 @@ impl PackageFormat for Apk {
         &[Compression::GZIP]
     }
 
-    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
-        unfurnished()
+    fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
+        inspect::inspect(file, depth)
     }
-}
-
-fn unfurnished<T>() -> Result<T> {
-    Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
 }

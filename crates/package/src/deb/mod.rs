@@ -8,12 +8,13 @@
 //! | `write` | the archive |
 //! | `control` | the `control` member |
 //! | `relation` | Depends and its like |
-//! | `scripts`, `systemd` | maintainer scripts |
+//! | `scripts`, `systemd`, `accounts` | maintainer scripts |
 //! | `documents` | the changelog and the copyright file |
 //!
 //! `inspect` reads a deb, `paragraph` its `control` member. Source packages and `.changes` files are neither
 //! written nor read.
 
+mod accounts;
 mod control;
 mod documents;
 mod inspect;
@@ -25,7 +26,7 @@ mod scripts;
 mod systemd;
 mod write;
 
-pub use options::{Options, Systemd, SystemdUnit, Trigger};
+pub use options::{Options, Trigger};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;

@@ -1,7 +1,16 @@
 //! Behaviour of the package writers, judged by the distributions' own tools.
 
+mod apk_client;
+mod apk_fixture;
+mod apk_format;
+mod apk_hostile_input;
+mod apk_hostile_packages;
+mod apk_lifecycle;
+mod apk_signature;
+mod archives_unpack;
 mod changed_files;
 mod compressed_streams;
+mod conformance;
 mod deb_fixture;
 mod deb_hostile_input;
 mod deb_lifecycle;
@@ -10,6 +19,10 @@ mod deb_reproducible;
 mod hostile_deb;
 mod hostile_rpm;
 mod memory;
+mod pacman_fixture;
+mod pacman_hostile_packages;
+mod pacman_lifecycle;
+mod pacman_reference;
 mod reads_deb;
 mod reads_rpm;
 mod rpm_dump;
@@ -19,4 +32,5 @@ mod rpm_lifecycle;
 mod rpm_lint;
 mod rpm_pretrans;
 mod rpm_reference;
+mod rpm_setup;
 mod version_order;

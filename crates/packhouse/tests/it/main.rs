@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 mod acceptance;
+mod apk_targets;
 mod channels;
 mod existing_tree;
 mod failing_targets;

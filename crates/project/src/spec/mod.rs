@@ -3,10 +3,13 @@
 //! Shared settings come first, `fpm.cmd` adds to lists and overrides single values of `packhouse.toml`. What
 //! only one format can say is gathered for both; the other format's writer does not look at it.
 
+mod apk;
 mod deb;
 mod files;
 mod metadata;
+mod pacman;
 mod rpm;
+mod setup;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,9 +17,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::assemble::Spec;
-use packhouse_package::{
-    Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Setup, Timestamp,
-};
+use packhouse_package::{Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Timestamp};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::{Arguments, resolve as resolve_file, template};
@@ -40,23 +41,27 @@ pub struct Inputs<'a> {
 pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
     let metadata = metadata::resolve(inputs, problems);
     let mut rules = files::resolve(inputs, problems);
-    let deb = deb::resolve(inputs, &mut rules, problems);
+    let (deb, flags) = deb::resolve(inputs, &mut rules, problems);
+    let setup = setup::resolve(inputs, flags, problems);
     let rpm = rpm::resolve(inputs, &mut rules, problems);
+    let apk = apk::resolve(inputs, problems);
     let metadata = metadata?;
     let values = template_values(inputs, &metadata);
     let scripts = scripts(inputs, &values, problems);
-    let options = Options { compression: compression(inputs, problems), deb, rpm, ..Options::default() };
-    let setup = Setup::default();
+    let pacman = pacman::resolve(inputs, problems);
+    let options = Options { compression: compression(inputs, problems), deb, rpm, apk, pacman };
     Some(Spec { metadata, rules, scripts, setup, timestamp: inputs.time, options })
 }
 
 /// Checks what only the format's writer knows (its syntax of relations, its own fields) before anything is
-/// built: it writes the package without its files, to nowhere.
+/// built: it writes the package without its files, to nowhere, uncompressed where the format can.
 ///
 /// # Errors
 /// The writer's.
 pub fn check_writable(spec: &Spec, format: Format) -> packhouse_package::Result<()> {
-    let options = Options { compression: Some(Compression::None), ..spec.options.clone() };
+    let is_readable = format.get().compressions().contains(&Compression::None);
+    let compression = if is_readable { Some(Compression::None) } else { spec.options.compression };
+    let options = Options { compression, ..spec.options.clone() };
     let package = packhouse_package::Package {
         metadata: spec.metadata.clone(),
         files: packhouse_package::FileTree::new(),
@@ -111,7 +116,10 @@ impl<'a> Inputs<'a> {
 
     /// Where a value of a flag or a list was written.
     fn value(&self, value: &str) -> Option<&'a Located<String>> {
-        let mut lists = self.settings.lists.all().chain(self.arguments.values());
+        let apk = &self.settings.apk;
+        let of_apk = apk.install_if.iter().chain(&apk.trigger_directories).flatten();
+        let of_deb = self.settings.deb.triggers.iter().flatten();
+        let mut lists = self.settings.lists.all().chain(self.arguments.values()).chain(of_apk).chain(of_deb);
         lists.find(|written| written.value.trim() == value)
     }
 
@@ -270,22 +278,43 @@ fn template_values(inputs: &Inputs<'_>, metadata: &packhouse_package::Metadata) 
 /// `fpm.cmd`'s word, else the project's, else what the distribution's package manager reads best.
 fn compression(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Compression> {
     let format = inputs.format.get().name();
+    let readable = inputs.format.get().compressions();
+    let is_readable = |wanted: Compression| readable.iter().any(|known| known.name() == wanted.name());
+    let of_format = |what: &str| {
+        let flag = format!("{format}-{what}");
+        // fpm has such flags for some of its formats only.
+        crate::fpm::flags::find(&format!("--{flag}")).and_then(|_| inputs.arguments.one(&flag))
+    };
     let settings = &inputs.settings.package;
-    let word = inputs.arguments.one(&format!("{format}-compression")).or(settings.compression.as_ref());
-    let mut compression = distribution::compression(inputs.target);
+    let word = of_format("compression").or(settings.compression.as_ref());
+    let preferred = distribution::compression(inputs.target);
+    // What a distribution's package manager reads best says nothing of a plain archive.
+    let is_its_own = distribution::Distribution::find(&inputs.target.distribution)
+        .is_none_or(|distribution| distribution.format() == inputs.format);
+    let mut compression = if is_its_own && is_readable(preferred) { preferred } else { *readable.first()? };
     if let Some(word) = word {
         // rpm's multi-threaded variant of xz; every xz of ours is.
         let name = if word.value == "xzmt" { "xz" } else { &word.value };
+        let words: Vec<&str> = readable.iter().map(|known| known.name()).collect();
         match Compression::parse(name) {
-            Some(known) => compression = known,
+            Some(known) if is_readable(known) => compression = known,
+            Some(_) => {
+                let message = format!("the clients of {format} packages do not read `{}`", word.value);
+                let fix = format!(
+                    "for this target write `compression = \"{}\"` below [package] in {}",
+                    words.join("\"` or `\""),
+                    inputs.directory().join("target.toml").display()
+                );
+                problems.push(Problem::at(&word.place, message).help(fix));
+            }
             None => {
                 let problem =
                     Problem::at(&word.place, format!("`{}` is no compression Packhouse writes", word.value));
-                problems.push(problem.help("one of zstd, xz, gzip, none"));
+                problems.push(problem.help(format!("one of {}", words.join(", "))));
             }
         }
     }
-    let flag = inputs.arguments.one(&format!("{format}-compression-level"));
+    let flag = of_format("compression-level");
     let level = flag.and_then(|level| Some((number(level, "a compression level", problems)?, &level.place)));
     let level = level.or_else(|| {
         let level = settings.compression_level.as_ref()?;

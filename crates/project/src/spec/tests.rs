@@ -62,7 +62,7 @@ fn path(path: &str) -> PackagePath {
 
 #[test]
 fn no_honoured_flag_is_ignored() {
-    for format in ["deb", "rpm"] {
+    for format in ["deb", "rpm", "pacman"] {
         let tree = Tree::new(&format!("-t {format}"));
         let project = Project::open(tree.0.path()).unwrap();
         tree.plan().unwrap();
@@ -78,8 +78,12 @@ fn no_honoured_flag_is_ignored() {
         };
         project.plan(&Selection::All, &facts).unwrap();
         asked.extend(project.arguments_of(0).asked());
-        let other = if format == "deb" { "rpm-" } else { "deb-" };
-        for flag in FLAGS.iter().filter(|flag| flag.role == Role::Honoured && !flag.long.starts_with(other)) {
+        let is_anothers = |long: &str| {
+            ["deb", "rpm", "pacman"]
+                .iter()
+                .any(|other| *other != format && long.starts_with(&format!("{other}-")))
+        };
+        for flag in FLAGS.iter().filter(|flag| flag.role == Role::Honoured && !is_anothers(flag.long)) {
             assert!(asked.contains(flag.long), "--{} is honoured, but nobody asks for it", flag.long);
         }
     }
@@ -283,4 +287,77 @@ fn every_problem_of_the_tree_is_reported_at_once() {
     {
         assert!(problems.contains(wanted), "{wanted}\nis not in\n{problems}");
     }
+}
+
+#[test]
+fn an_apk_is_compressed_with_gzip_and_nothing_else() {
+    let gzip = packhouse_package::archive::compress::Compression::GZIP;
+    let tree = Tree::new("-t apk");
+    assert_eq!(tree.package().options.compression, Some(gzip));
+    tree.write("dist/packhouse.toml", &format!("{SETTINGS}[package]\ncompression = \"zstd\"\n"));
+    assert_eq!(tree.problems(), ["dist/packhouse.toml:9: the clients of apk packages do not read `zstd`"]);
+    let problems = tree.plan().unwrap_err();
+    let fix = problems.iter().next().unwrap().fix().unwrap();
+    assert_eq!(
+        fix,
+        "for this target write `compression = \"gzip\"` below [package] in dist/debian/12/target.toml"
+    );
+    tree.write("dist/debian/12/target.toml", "[package]\ncompression = \"gzip\"\ncompression-level = 6\n");
+    assert_eq!(tree.package().options.compression, gzip.with_level(6));
+}
+
+#[test]
+fn what_only_an_apk_can_say_arrives() {
+    let apk = "[apk]\nprovider-priority = 10\nreplaces-priority = 20\ninstall-if = [\"a=1-r0\", \"docs\"]\n\
+               trigger = \"dist/scripts/trigger.sh\"\ntrigger-directories = [\"/usr/share/fonts\"]\n";
+    let tree = Tree::new("-t apk");
+    tree.write("dist/scripts/trigger.sh", "echo\n");
+    tree.write("dist/packhouse.toml", &format!("{SETTINGS}{apk}"));
+    let options = tree.package().options.apk;
+    assert_eq!((options.provider_priority, options.replaces_priority), (Some(10), Some(20)));
+    assert_eq!(options.install_if.len(), 2);
+    assert_eq!(options.trigger.unwrap().directories, ["/usr/share/fonts"]);
+    for (wrong, problem) in [
+        ("provider-priority = -1\n", "9: a priority must be a whole number from 0"),
+        ("trigger = \"dist/scripts/trigger.sh\"\n", "9: the trigger waits for nothing"),
+        ("trigger-directories = [\"/usr\"]\n", "9: there is no script to run"),
+        ("install-if = [\"a\\nb\"]\n", "9: `a\\nb` is no relation to a package"),
+    ] {
+        tree.write("dist/packhouse.toml", &format!("{SETTINGS}[apk]\n{wrong}"));
+        assert_eq!(tree.problems(), [format!("dist/packhouse.toml:{problem}")]);
+    }
+}
+
+#[test]
+fn what_only_pacman_can_say_arrives() {
+    let tree = Tree::new(
+        "-t pacman --pacman-optional-depends 'vim: to edit' --pacman-user web --pacman-group www --pacman-compression xz",
+    );
+    let options = tree.package().options;
+    assert_eq!(options.pacman.optional_depends[0].as_str(), "vim: to edit");
+    assert_eq!(options.pacman.owner.unwrap().group, "www");
+    assert_eq!(options.compression, Some(Compression::XZ));
+}
+
+#[test]
+fn plain_archives_have_their_own_default_compression() {
+    for (format, compression) in [("tar", "gzip"), ("zip", "gzip"), ("deb", "zstd")] {
+        let package = Tree::new(&format!("-t {format}")).package();
+        assert_eq!(package.options.compression.unwrap().name(), compression, "{format}");
+    }
+}
+
+#[test]
+fn what_alpine_cannot_say_is_a_problem_where_it_is_written() {
+    let tree = Tree::new("-t apk -d 'a | b'");
+    let expected = "dist/debian/12/fpm.cmd:1: apk cannot express the relation `a | b`: apk has no alternatives; \
+                    depend on a name that each of them provides";
+    assert_eq!(tree.problems(), [expected]);
+    let tree = Tree::new("-t apk");
+    tree.write("dist/packhouse.toml", &SETTINGS.replace("1.0.0", "1.0.0-dev"));
+    let problems = tree.problems();
+    assert!(
+        problems[0].starts_with("dist/packhouse.toml:6: `1.0.0~dev-debian-12` cannot be a version"),
+        "{problems:?}"
+    );
 }

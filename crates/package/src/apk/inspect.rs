@@ -1,0 +1,344 @@
+//! Reads an apk of version 2, as hostile input and as strictly as apk itself.
+//!
+//! | gzip member | holds |
+//! |---|---|
+//! | signature, if signed | `.SIGN.ALGORITHM.KEY`, one for each key |
+//! | control | `.PKGINFO` and scripts, in the root, starting with a full stop |
+//! | data | the files, none of which apk would pass over |
+//!
+//! A segment that ends its archive hides what follows from tar, and apk 2 and 3 differ in what a second data member is:
+//! both are refused, like anything behind the data. What apk checks is checked: `datahash`, every file's SHA-1 sum, a
+//! directory before what it holds (apk-tools' `src/extract_v2.c` and `src/database.c`). Signatures are listed and not
+//! verified.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead as _, BufReader, Read};
+
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+use super::pkginfo::{PackageInfo, sum};
+use crate::archive::decompress::{DEFAULT_OUTPUT, Members};
+use crate::archive::part::{Part, hexadecimal, shown};
+use crate::archive::tar_reader::{End, Entry, EntryKind, Reader as Tar};
+use crate::inspect::{Depth, Input, InspectedFile, InspectedScript, InspectedSignature, Inspection};
+use crate::{Format, Result};
+
+const ARCHIVE: Part = Part { format: "apk", name: "archive" };
+const SIGNATURE: Part = Part { format: "apk", name: "signature segment" };
+const CONTROL: Part = Part { format: "apk", name: "control segment" };
+const FILES: Part = Part { format: "apk", name: "data segment" };
+
+/// Of a signature segment, unpacked, and of a control segment.
+const LARGEST_SIGNATURES: u64 = 1 << 20;
+const LARGEST_CONTROL: u64 = 16 << 20;
+/// apk's own limits: of a script (`APK_MAX_SCRIPT_SIZE`), and of a signature.
+const LARGEST_SCRIPT: u64 = 256 << 10;
+const LARGEST_SIGNATURE: u64 = 64 << 10;
+/// A list of protected directories has some lines.
+const LARGEST_LIST: u64 = 64 << 10;
+
+const SCRIPTS: [&str; 7] = [
+    ".pre-install",
+    ".post-install",
+    ".pre-upgrade",
+    ".post-upgrade",
+    ".pre-deinstall",
+    ".post-deinstall",
+    ".trigger",
+];
+
+/// Reads an apk from its start.
+pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
+    let mut file = BufReader::with_capacity(64 << 10, file);
+    let start = file.fill_buf()?;
+    if start.starts_with(b"ADB") {
+        return Err(ARCHIVE.malformed("it is of apk's version 3, which Packhouse does not read"));
+    }
+    if !start.starts_with(&[0x1f, 0x8b]) {
+        return Err(ARCHIVE.malformed("it does not start with a gzip member"));
+    }
+    let mut members = Members::new(file, ARCHIVE);
+    let mut signatures = Vec::new();
+    let mut segment = next_segment(&mut members, LARGEST_CONTROL)?;
+    if segment.starts_with(b".SIGN.") {
+        if segment.len() as u64 > LARGEST_SIGNATURES {
+            return Err(SIGNATURE.beyond("bytes", LARGEST_SIGNATURES));
+        }
+        signatures = read_signatures(&segment)?;
+        segment = next_segment(&mut members, LARGEST_CONTROL)?;
+    }
+    let control = Control::read(&segment)?;
+    if !members.next()? {
+        return Err(ARCHIVE.malformed("it has no data member"));
+    }
+    let data_hash = control.info.data_hash;
+    let mut inspection = inspection(control, signatures)?;
+    if depth == Depth::Contents {
+        let limit = inspection.installed_size.unwrap_or(0).saturating_mul(5) / 4 + (64 << 20);
+        inspection.files = Some(read_files(&mut members, limit.max(DEFAULT_OUTPUT))?);
+        if members.end()?.sha256 != data_hash {
+            return Err(FILES.malformed("its sum is not the `datahash` of .PKGINFO"));
+        }
+        if members.next()? {
+            return Err(ARCHIVE.malformed("something follows its data member"));
+        }
+    }
+    Ok(inspection)
+}
+
+type Source<'a> = Members<BufReader<&'a mut dyn Input>>;
+
+/// A whole member, unpacked.
+fn next_segment(members: &mut Source<'_>, limit: u64) -> Result<Vec<u8>> {
+    if !members.next()? {
+        return Err(ARCHIVE.malformed("it has no control member"));
+    }
+    let segment = ARCHIVE.read_all(members, "bytes of a segment", limit)?;
+    members.end()?;
+    Ok(segment)
+}
+
+/// Counts what was read from a segment.
+struct Counted<'a> {
+    from: &'a [u8],
+    count: &'a Cell<u64>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(bytes)?;
+        self.count.set(self.count.get() + count as u64);
+        Ok(count)
+    }
+}
+
+/// Passes the files of a segment's root to `take`. They must fill the segment, without an end of the archive.
+fn each_file(
+    segment: &[u8],
+    part: Part,
+    mut take: impl FnMut(&str, &mut Tar<Counted<'_>>) -> Result<()>,
+) -> Result<()> {
+    let count = Cell::new(0);
+    let mut tar = Tar::new(Counted { from: segment, count: &count }, part, End::BlocksOrStream);
+    let mut end = 0;
+    while let Some(entry) = tar.next()? {
+        end = count.get() + entry.size.next_multiple_of(512);
+        let name = std::str::from_utf8(&entry.path)
+            .ok()
+            .filter(|name| entry.kind == EntryKind::File && name.bytes().all(|byte| byte.is_ascii_graphic()))
+            .filter(|name| name.starts_with('.') && !name.contains('/'))
+            .ok_or_else(|| part.malformed(format!("`{}` does not belong there", shown(&entry.path))))?;
+        take(name, &mut tar)?;
+    }
+    if end != segment.len() as u64 {
+        return Err(part.malformed("its archive ends, and another segment follows"));
+    }
+    Ok(())
+}
+
+fn read_signatures(segment: &[u8]) -> Result<Vec<InspectedSignature>> {
+    let mut signatures = Vec::new();
+    each_file(segment, SIGNATURE, |name, tar| {
+        let parts = name.strip_prefix(".SIGN.").and_then(|rest| rest.split_once('.'));
+        let Some((algorithm, key)) =
+            parts.filter(|(algorithm, key)| !algorithm.is_empty() && !key.is_empty())
+        else {
+            return Err(SIGNATURE.malformed(format!("`{name}` is no signature")));
+        };
+        tar.read_entry("bytes of a signature", LARGEST_SIGNATURE)?;
+        let algorithm = match algorithm {
+            "RSA" => "RSA/SHA-1",
+            "RSA256" => "RSA/SHA-256",
+            "RSA512" => "RSA/SHA-512",
+            "DSA" => "DSA/SHA-1",
+            other => other,
+        };
+        let covers = "control".to_owned();
+        signatures.push(InspectedSignature { covers, algorithm: algorithm.into(), key: key.into() });
+        Ok(())
+    })?;
+    Ok(signatures)
+}
+
+struct Control {
+    info: PackageInfo,
+    scripts: BTreeMap<String, InspectedScript>,
+}
+
+impl Control {
+    fn read(segment: &[u8]) -> Result<Control> {
+        let (mut info, mut scripts) = (None, BTreeMap::new());
+        each_file(segment, CONTROL, |name, tar| {
+            match name {
+                ".PKGINFO" => {
+                    let bytes = tar.read_entry("bytes of `.PKGINFO`", LARGEST_CONTROL)?;
+                    info = Some(PackageInfo::parse(&bytes)?);
+                }
+                name if SCRIPTS.contains(&name) => {
+                    let bytes = tar.read_entry("bytes of a script", LARGEST_SCRIPT)?;
+                    scripts.insert(name[1..].to_owned(), InspectedScript::of_file(&bytes));
+                }
+                // apk refuses the first, and takes the second for nothing.
+                name if name == ".INSTALL" || name.starts_with(".SIGN") => {
+                    return Err(CONTROL.malformed(format!("`{name}` does not belong there")));
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let info = info.ok_or_else(|| CONTROL.malformed("it has no `.PKGINFO`"))?;
+        Ok(Control { info, scripts })
+    }
+}
+
+fn inspection(control: Control, signatures: Vec<InspectedSignature>) -> Result<Inspection> {
+    let Control { mut info, scripts } = control;
+    let mut relations = BTreeMap::new();
+    let (conflicts, depends): (Vec<String>, Vec<String>) =
+        info.take_list("depend").into_iter().partition(|word| word.starts_with('!'));
+    let conflicts = conflicts.iter().map(|word| word[1..].to_owned()).collect();
+    for (name, list) in [
+        ("depends", depends),
+        ("conflicts", conflicts),
+        ("provides", info.take_list("provides")),
+        ("replaces", info.take_list("replaces")),
+    ] {
+        if !list.is_empty() {
+            relations.insert(name, list);
+        }
+    }
+    Ok(Inspection {
+        format: Format::Apk,
+        format_version: "2".into(),
+        name: info.take("pkgname").unwrap_or_default(),
+        version: info.take("pkgver").unwrap_or_default(),
+        arch: info.take("arch").unwrap_or_default(),
+        summary: info.take("pkgdesc").unwrap_or_default(),
+        description: String::new(),
+        homepage: info.take("url"),
+        vendor: info.take("packager"),
+        maintainer: info.take("maintainer"),
+        license: info.take("license"),
+        category: None,
+        built: info.take_number("builddate")?,
+        installed_size: info.take_number("size")?,
+        relations,
+        fields: info.rest(),
+        scripts,
+        compression: "gzip".into(),
+        signatures,
+        files: None,
+    })
+}
+
+/// Ends a stream that unpacks to more than `limit` bytes.
+struct Limited<'a, 'b> {
+    from: &'a mut Source<'b>,
+    left: u64,
+    limit: u64,
+}
+
+impl Read for Limited<'_, '_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(bytes)?;
+        self.left = self
+            .left
+            .checked_sub(count as u64)
+            .ok_or_else(|| io::Error::other(FILES.beyond("unpacked bytes", self.limit)))?;
+        Ok(count)
+    }
+}
+
+fn read_files(members: &mut Source<'_>, limit: u64) -> Result<Vec<InspectedFile>> {
+    let mut tar = Tar::new(Limited { from: members, left: limit, limit }, FILES, End::BlocksOrStream);
+    let mut files = Vec::new();
+    let mut directories = BTreeSet::new();
+    let mut protection = Protection(vec![(b"etc".to_vec(), true)]);
+    while let Some(entry) = tar.next()? {
+        check(&entry, &mut directories)?;
+        let mut digest = None;
+        match &entry.kind {
+            EntryKind::File => {
+                let is_list =
+                    entry.path.starts_with(b"etc/apk/protected_paths.d/") && entry.size <= LARGEST_LIST;
+                let (mut sha1, mut sha256, mut list) = (Sha1::new(), Sha256::new(), Vec::new());
+                tar.feed(|bytes| {
+                    sha1.update(bytes);
+                    sha256.update(bytes);
+                    if is_list {
+                        list.extend_from_slice(bytes);
+                    }
+                })?;
+                compare(&entry, &sha1.finalize())?;
+                digest = Some(hexadecimal(&sha256.finalize()));
+                protection.add(&list);
+            }
+            EntryKind::Symlink(target) => compare(&entry, &Sha1::digest(target))?,
+            _ => {}
+        }
+        files.push(entry.to_inspected(digest));
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    for file in files.iter_mut().filter(|file| file.digest.is_some() && protection.covers(&file.path[1..])) {
+        file.marks.push("config");
+    }
+    Ok(files)
+}
+
+/// What apk would call malicious, leave out, or not know where to put.
+fn check(entry: &Entry, directories: &mut BTreeSet<Vec<u8>>) -> Result<()> {
+    let refuse = |reason: &str| Err(FILES.malformed(format!("`{}` {reason}", shown(&entry.path))));
+    if entry.path.iter().any(u8::is_ascii_control) {
+        return refuse("has a control character in its name");
+    }
+    if entry.path.is_empty() || entry.path.starts_with(b".") {
+        return refuse("is left out by apk: what starts with a full stop in the root is its own");
+    }
+    if entry.kind == EntryKind::Directory {
+        directories.insert(entry.path.clone());
+    } else if let Some(slash) = entry.path.iter().rposition(|byte| *byte == b'/')
+        && !directories.contains(&entry.path[..slash])
+    {
+        return refuse("comes before its directory");
+    }
+    Ok(())
+}
+
+/// Compares an entry's record with what was read.
+fn compare(entry: &Entry, found: &[u8]) -> Result<()> {
+    let refuse = |reason: &str| Err(FILES.malformed(format!("`{}` {reason}", shown(&entry.path))));
+    let Some(record) = entry.records.get("APK-TOOLS.checksum.SHA1") else {
+        return refuse("has no checksum");
+    };
+    match sum::<20>(record) {
+        Some(sum) if sum == found => Ok(()),
+        Some(_) => refuse("has another checksum than its contents"),
+        None => refuse("has a checksum that is no SHA-1 sum"),
+    }
+}
+
+/// Which directories apk protects: theirs are configuration files (apk-protected_paths(5)). Patterns are passed over.
+struct Protection(Vec<(Vec<u8>, bool)>);
+
+impl Protection {
+    fn add(&mut self, list: &[u8]) {
+        for line in list.split(|byte| *byte == b'\n') {
+            let (sign, path) = line.split_first().unwrap_or((&b'#', &[]));
+            let path = path.strip_prefix(b"/").unwrap_or(path);
+            let path = path.strip_suffix(b"/").unwrap_or(path);
+            if matches!(sign, b'+' | b'-') && !path.iter().any(|byte| b"*?[\\".contains(byte)) {
+                self.0.push((path.to_vec(), *sign == b'+'));
+            }
+        }
+    }
+
+    /// The rule of the nearest directory holds.
+    fn covers(&self, path: &[u8]) -> bool {
+        let is_above =
+            |directory: &[u8]| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"));
+        let above = self.0.iter().filter(|(directory, _)| is_above(directory));
+        above.max_by_key(|(directory, _)| directory.len()).is_some_and(|(_, is_protected)| *is_protected)
+    }
+}
