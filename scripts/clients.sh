@@ -11,6 +11,7 @@ set -eu
 packages="
     dpkg-dev fakeroot lintian debootstrap
     rpm rpmlint dnf
+    pacman-package-manager makepkg libarchive-tools unzip
     gnupg gpgv sqv
     binutils cpio openssl xz-utils zstd
     curl faketime git mount procps python3 strace shellcheck time

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use crate::{
-    Entry, Error, FileTree, Kind, Mark, Metadata, Options, Package, PackagePath, Result, Scripts, Setup,
-    Timestamp, pattern,
+    Capabilities, Entry, Error, FileTree, Kind, Mark, Metadata, Options, Package, PackagePath, Result,
+    Scripts, Services, Setup, Timestamp, pattern,
 };
 
 /// Files that only keep a directory in Git; never packaged.
@@ -77,6 +77,8 @@ pub enum Source {
     Directory,
     /// A symbolic link to this.
     Symlink(Vec<u8>),
+    /// A file that the program makes, and that goes with the package.
+    Ghost,
     /// Something else puts it there.
     Present,
 }
@@ -92,6 +94,8 @@ pub struct Attributes {
     pub group: Option<String>,
     /// What it is for.
     pub mark: Option<Mark>,
+    /// What a program may do although root did not start it; never for what is below a directory.
+    pub capabilities: Option<Capabilities>,
 }
 
 /// What the package is made from.
@@ -121,6 +125,10 @@ impl Package {
                     put(&mut files, &build.join(source), source, &rule.destination)?;
                 }
                 (Source::Directory, _) => files.insert(rule.destination.clone(), Entry::directory())?,
+                (Source::Ghost, _) => {
+                    let ghost = Entry { kind: Kind::Ghost, mode: 0o644, ..Entry::directory() };
+                    files.insert(rule.destination.clone(), ghost)?;
+                }
                 (Source::Symlink(target), _) => {
                     files.insert(rule.destination.clone(), Entry::symlink(target.clone()))?;
                 }
@@ -144,6 +152,7 @@ impl Package {
         }
         files.complete();
         rules.apply(&mut files, payload)?;
+        find_units(&spec.setup.services, &files)?;
         Ok(Package {
             metadata: spec.metadata.clone(),
             files,
@@ -153,6 +162,23 @@ impl Package {
             options: spec.options.clone(),
         })
     }
+}
+
+/// A unit that is named and not packaged would fail on the customer's machine, where nobody looks.
+fn find_units(services: &Services, files: &FileTree) -> Result<()> {
+    for unit in &services.units {
+        let template = match (unit.split_once('@'), unit.rsplit_once('.')) {
+            (Some((name, _)), Some((_, kind))) => format!("{name}@.{kind}"),
+            _ => unit.clone(),
+        };
+        let is_unit = |name: &[u8]| name == unit.as_bytes() || name == template.as_bytes();
+        if !files.iter().any(|(path, entry)| !entry.is_directory() && is_unit(path.file_name())) {
+            let path = PackagePath::new(format!("usr/lib/systemd/system/{unit}"));
+            let path = path.map_err(|source| Error::Path { on_disk: unit.into(), source })?;
+            return Err(Error::NotInPackage { path, rule: "[services]" });
+        }
+    }
+    Ok(())
 }
 
 impl FileRules {
@@ -184,7 +210,7 @@ impl FileRules {
         for rule in &self.files {
             let path = self.below_prefix(&rule.destination)?;
             let from_build = matches!(rule.source, Source::Build(_));
-            if rule.attributes.apply(files, &path, from_build) || self.is_excluded(&rule.destination) {
+            if rule.attributes.apply(files, &path, from_build)? || self.is_excluded(&rule.destination) {
                 continue;
             }
             // A staged tree may have been laid out without some of what a build makes.
@@ -193,7 +219,7 @@ impl FileRules {
             }
         }
         for (path, attributes) in &self.attributes {
-            if !attributes.apply(files, path, false) {
+            if !attributes.apply(files, path, false)? {
                 return Err(Error::NotInPackage { path: path.clone(), rule: "--rpm-attr" });
             }
         }
@@ -221,8 +247,8 @@ impl Attributes {
     /// Applies to `path`, and with `recursive` to the files below it; tells whether there was anything.
     ///
     /// A mode is meant for the files of a directory, not for the directories among them.
-    fn apply(&self, files: &mut FileTree, path: &PackagePath, recursive: bool) -> bool {
-        let Some(root) = files.entry(path) else { return false };
+    fn apply(&self, files: &mut FileTree, path: &PackagePath, recursive: bool) -> Result<bool> {
+        let Some(root) = files.entry(path) else { return Ok(false) };
         let is_tree = root.is_directory() && recursive;
         let within = path.to_string();
         for (other, entry) in files.iter_mut() {
@@ -231,7 +257,7 @@ impl Attributes {
                 continue;
             }
             if let Some(mode) = self.mode
-                && (entry.is_file() || (entry.is_directory() && !is_tree))
+                && (!matches!(entry.kind, Kind::Symlink { .. }) && !(entry.is_directory() && is_tree))
             {
                 entry.mode = mode;
             }
@@ -240,6 +266,12 @@ impl Attributes {
             {
                 entry.mark = mark;
             }
+            if let Some(capabilities) = self.capabilities {
+                if !entry.is_file() || is_tree {
+                    return Err(Error::NoProgram { path: other.clone() });
+                }
+                entry.capabilities = Some(capabilities);
+            }
             if let Some(user) = &self.user {
                 entry.owner.user.clone_from(user);
             }
@@ -247,7 +279,7 @@ impl Attributes {
                 entry.owner.group.clone_from(group);
             }
         }
-        true
+        Ok(true)
     }
 }
 

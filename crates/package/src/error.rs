@@ -108,6 +108,12 @@ pub enum Error {
         /// Where the rule is.
         rule: &'static str,
     },
+    /// Capabilities of something that nobody can run.
+    #[error("`{path}` is not one regular file, and only such have capabilities")]
+    NoProgram {
+        /// What the rule names.
+        path: PackagePath,
+    },
     /// A device, socket or named pipe.
     #[error("`{}` is {what}, which a package does not hold", .path.display())]
     SpecialFile {
@@ -167,6 +173,22 @@ pub enum Error {
         format: &'static str,
         /// The most it can count.
         limit: u64,
+    },
+    /// The name of a unit that systemd would not know.
+    #[error("`{unit}` cannot be the name of a unit")]
+    Unit {
+        /// The name as given.
+        unit: String,
+    },
+    /// An account that cannot be made.
+    #[error("the account `{account}` cannot be made: its {what} is wrong: {reason}")]
+    Account {
+        /// Its name.
+        account: String,
+        /// Its key in `packhouse.toml`.
+        what: &'static str,
+        /// The rule it breaks.
+        reason: &'static str,
     },
     /// An option whose value the format does not know or cannot honour.
     #[error("{format} cannot take {option} `{value}`: {reason}")]
@@ -228,6 +250,13 @@ impl Error {
             Error::SpecialFile { .. } => "leave it out; let a script or systemd-tmpfiles create it".into(),
             Error::SetId { .. } => {
                 "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"
+                    .into()
+            }
+            Error::NoProgram { .. } => {
+                "name the program itself as `destination`, in a rule of its own".into()
+            }
+            Error::Unit { .. } => {
+                "a unit is called as in `hello.service`: its name, and its type behind the last full stop"
                     .into()
             }
             Error::Changed { .. } => "let the build finish before packaging".into(),

@@ -149,8 +149,9 @@ impl Package {
     /// Checks what no format could write.
     ///
     /// # Errors
-    /// See [`Metadata::check`].
+    /// See [`Metadata::check`] and [`Setup::check`].
     pub fn check(&self) -> Result<(), Error> {
-        self.metadata.check()
+        self.metadata.check()?;
+        self.setup.check()
     }
 }

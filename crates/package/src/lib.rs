@@ -31,6 +31,8 @@ pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod glue;
 mod identify;
 pub mod inspect;
@@ -43,6 +45,7 @@ pub mod relation;
 pub mod rpm;
 pub mod script;
 pub mod setup;
+mod sysusers;
 pub mod tar;
 pub mod timestamp;
 pub mod version;

@@ -88,9 +88,13 @@ pub struct Relations {
     pub replaces: Vec<Relation>,
 }
 
+/// For version and release each, in bytes: with a name of 128 a file's name stays below 255, which is Linux's limit.
+const LONGEST_VERSION: usize = 100;
+
 impl Metadata {
     /// Checks what no format could write: control characters in one-line fields (a line break in any of them
-    /// would start a new field of a control file) and empty ones that every format needs.
+    /// would start a new field of a control file), empty ones that every format needs, and
+    /// versions that are too long for a file's name.
     ///
     /// # Errors
     /// Naming the first field that is wrong.
@@ -116,6 +120,16 @@ impl Metadata {
             .into_iter()
             .filter_map(|(field, value)| Some((field, value.as_deref()?))),
         );
+        for (field, value) in &lines {
+            if matches!(*field, "version" | "release") && value.len() > LONGEST_VERSION {
+                return Err(Error::TooLarge {
+                    what: format!("the package's {field}"),
+                    size: value.len() as u64,
+                    format: "a file's name",
+                    limit: LONGEST_VERSION as u64,
+                });
+            }
+        }
         for (field, value) in lines {
             if value.chars().any(char::is_control) {
                 return Err(Error::ControlCharacter { field });

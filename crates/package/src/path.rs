@@ -28,8 +28,8 @@ pub enum PathError {
         /// The path as given.
         path: String,
     },
-    /// Linux allows at most 4095 bytes.
-    #[error("a path of {length} bytes is longer than the 4095 that Linux allows")]
+    /// Linux allows at most 4095 bytes (PATH_MAX, less the NUL), the slash of the root among them.
+    #[error("a path of {length} bytes is longer than the 4094 that Linux allows below the root")]
     TooLong {
         /// Its length in bytes.
         length: usize,
@@ -67,7 +67,7 @@ impl PackagePath {
         }
         match path.len() {
             0 => Err(PathError::Empty),
-            length @ 4096.. => Err(PathError::TooLong { length }),
+            length @ 4095.. => Err(PathError::TooLong { length }),
             _ => Ok(PackagePath(path.into())),
         }
     }

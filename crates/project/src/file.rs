@@ -25,6 +25,14 @@ pub struct ProjectFile {
     pub files: Option<Vec<FileSettings>>,
     /// `[package]`
     pub package: PackageSettings,
+    /// `[services]`
+    pub services: ServiceSettings,
+    /// `[[accounts]]`
+    pub accounts: Option<Vec<AccountSettings>>,
+    /// `[deb]`
+    pub deb: DebSettings,
+    /// `[rpm]`
+    pub rpm: RpmSettings,
     /// `[base-image] repository`
     pub base_image: Option<Located<String>>,
     /// `[sign]`
@@ -112,6 +120,32 @@ settings! {
     PackageSettings {
         compression: Located<String> = string("compression"),
         compression_level: Located<i64> = integer("compression-level"),
+        changelog: Located<String> = string("changelog"),
+    }
+}
+
+settings! {
+    /// `[services]`: the package's units, and what becomes of them.
+    ServiceSettings {
+        units: Vec<Located<String>> = strings("units"),
+        enable: Located<bool> = boolean("enable"),
+        start: Located<bool> = boolean("start"),
+        restart_after_upgrade: Located<bool> = boolean("restart-after-upgrade"),
+    }
+}
+
+settings! {
+    /// `[deb]`: what only a deb can say.
+    DebSettings {
+        triggers: Vec<Located<String>> = strings("triggers"),
+    }
+}
+
+settings! {
+    /// `[rpm]`: what only an rpm can say.
+    RpmSettings {
+        format: Located<i64> = integer("format"),
+        triggers: Vec<TriggerSettings> = triggers("triggers"),
     }
 }
 
@@ -182,6 +216,33 @@ pub struct FileSettings {
     pub kind: Option<Located<String>>,
     pub owner: Option<Located<String>>,
     pub group: Option<Located<String>>,
+    pub capabilities: Option<Located<String>>,
+}
+
+/// One of `[[accounts]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the keys, documented in docs/reference/packhouse-toml.md")]
+pub struct AccountSettings {
+    pub place: Place,
+    pub name: Option<Located<String>>,
+    pub kind: Option<Located<String>>,
+    pub comment: Option<Located<String>>,
+    pub home: Option<Located<String>>,
+    pub shell: Option<Located<String>>,
+    pub groups: Option<Vec<Located<String>>>,
+}
+
+/// One of `[[rpm.triggers]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the keys, documented in docs/reference/packhouse-toml.md")]
+pub struct TriggerSettings {
+    pub place: Place,
+    pub when: Option<Located<String>>,
+    pub package: Option<Located<String>>,
+    pub paths: Option<Vec<Located<String>>>,
+    pub script: Option<Located<String>>,
+    pub priority: Option<Located<i64>>,
+    pub once: Option<Located<bool>>,
 }
 
 impl ProjectFile {
@@ -198,6 +259,10 @@ impl ProjectFile {
             build: section.table("build", BuildSettings::read).unwrap_or_default(),
             files: section.tables("files", FileSettings::read),
             package: section.table("package", PackageSettings::read).unwrap_or_default(),
+            services: section.table("services", ServiceSettings::read).unwrap_or_default(),
+            accounts: section.tables("accounts", AccountSettings::read),
+            deb: section.table("deb", DebSettings::read).unwrap_or_default(),
+            rpm: section.table("rpm", RpmSettings::read).unwrap_or_default(),
             base_image: section.table("base-image", |image| image.string("repository")).flatten(),
             sign: section.table("sign", SignSettings::read).unwrap_or_default(),
             publish: section.table("publish", PublishSettings::read).unwrap_or_default(),
@@ -221,6 +286,10 @@ impl ProjectFile {
             build: self.build.over(base.build),
             files: self.files.or(base.files),
             package: self.package.over(base.package),
+            services: self.services.over(base.services),
+            accounts: self.accounts.or(base.accounts),
+            deb: self.deb.over(base.deb),
+            rpm: self.rpm.over(base.rpm),
             base_image: self.base_image.or(base.base_image),
             sign: self.sign.over(base.sign),
             publish: self.publish.over(base.publish),
@@ -277,12 +346,52 @@ impl FileSettings {
             kind: section.string("type"),
             owner: section.string("owner"),
             group: section.string("group"),
+            capabilities: section.string("capabilities"),
         };
         if settings.destination.is_none() && section.place("destination").is_none() {
             let problem = Problem::at(&settings.place, "one of `[[files]]` has no `destination`");
             section.report(problem.help("say where it goes in the package: destination = \"/usr/bin/…\""));
         }
         settings
+    }
+}
+
+impl AccountSettings {
+    fn read(section: &mut Section<'_>, place: Place) -> AccountSettings {
+        let settings = AccountSettings {
+            place,
+            name: section.string("name"),
+            kind: section.string("kind"),
+            comment: section.string("comment"),
+            home: section.string("home"),
+            shell: section.string("shell"),
+            groups: section.strings("groups"),
+        };
+        if settings.name.is_none() && section.place("name").is_none() {
+            let problem = Problem::at(&settings.place, "one of `[[accounts]]` has no `name`");
+            section.report(problem.help("say how it is called: name = \"hello\""));
+        }
+        settings
+    }
+}
+
+impl TriggerSettings {
+    fn read(section: &mut Section<'_>, place: Place) -> TriggerSettings {
+        TriggerSettings {
+            place,
+            when: section.string("when"),
+            package: section.string("package"),
+            paths: section.strings("paths"),
+            script: section.string("script"),
+            priority: section.integer("priority"),
+            once: section.boolean("once"),
+        }
+    }
+}
+
+impl Section<'_> {
+    fn triggers(&mut self, key: &'static str) -> Option<Vec<TriggerSettings>> {
+        self.tables(key, TriggerSettings::read)
     }
 }
 

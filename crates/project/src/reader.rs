@@ -85,6 +85,11 @@ impl<'a> Section<'a> {
         self.typed(key, value, "a whole number", number)
     }
 
+    pub fn boolean(&mut self, key: &'static str) -> Option<Located<bool>> {
+        let value = self.value(key)?;
+        self.typed(key, value, "`true` or `false`", value.get_ref().as_bool())
+    }
+
     pub fn strings(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
         let value = self.value(key)?;
         let array = self.typed(key, value, "a list of strings", value.get_ref().as_array())?;

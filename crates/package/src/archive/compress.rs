@@ -19,6 +19,7 @@
 //! The module does not decompress.
 
 pub(crate) mod gzip;
+pub(crate) mod stored;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;

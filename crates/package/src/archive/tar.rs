@@ -1,4 +1,4 @@
-//! tar as dpkg reads it: GNU's format, with what it needs and nothing of the machine.
+//! tar as dpkg, libarchive and GNU tar read it: GNU's format, with what it needs and nothing of the machine.
 //!
 //! A name or link target of more than 100 bytes is preceded by a `././@LongLink` member that holds it; a size
 //! of 8 GiB or more is written in base 256 (both: GNU tar's manual, "Basic Tar Format"; dpkg reads them since
@@ -33,9 +33,17 @@ pub(crate) struct Member<'a> {
 }
 
 pub(crate) enum MemberKind<'a> {
-    File { size: u64 },
+    File {
+        size: u64,
+    },
     Directory,
-    Symlink { target: &'a [u8] },
+    Symlink {
+        target: &'a [u8],
+    },
+    /// Another name of an earlier member, named as that is.
+    HardLink {
+        target: &'a [u8],
+    },
 }
 
 /// The longest user or group name: 32 bytes with the NUL at the end.
@@ -55,6 +63,7 @@ impl<W: Write> Writer<W> {
             MemberKind::File { size } => (EntryType::Regular, size, &b""[..]),
             MemberKind::Directory => (EntryType::Directory, 0, &b""[..]),
             MemberKind::Symlink { target } => (EntryType::Symlink, 0, target),
+            MemberKind::HardLink { target } => (EntryType::Link, 0, target),
         };
         if target.len() > 100 {
             self.long(EntryType::GNULongLink, target)?;
@@ -70,6 +79,24 @@ impl<W: Write> Writer<W> {
         self.remaining = size;
         self.padding = padding(size);
         Ok(())
+    }
+
+    /// Gives the next member an extended attribute, in a pax header of its own (pax(1), "pax Extended Header"; the
+    /// keyword is star's, which GNU tar and libarchive read).
+    pub(crate) fn attribute(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
+        self.end_member()?;
+        let record = pax_record(&format!("SCHILY.xattr.{name}"), value);
+        let mut header = self.header(0o644);
+        header.set_entry_type(EntryType::XHeader);
+        header.set_size(record.len() as u64);
+        self.write_header(header, b"PaxHeaders/attributes", b"")?;
+        self.out.write_all(&record)?;
+        self.out.write_all(&vec![0; padding(record.len() as u64)])
+    }
+
+    /// Leaves an archive in the middle of a member, for someone else to go on after the member's bytes.
+    pub(crate) fn suspend(self) -> W {
+        self.out
     }
 
     /// Ends the archive with two empty blocks and returns `out`.
@@ -117,7 +144,18 @@ impl<W: Write> Writer<W> {
     }
 }
 
-fn padding(size: u64) -> usize {
+/// `LENGTH KEY=VALUE` and a line break, where the length counts itself.
+fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
+    let rest = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
+    let mut length = rest.len();
+    while length != rest.len() + length.to_string().len() {
+        length = rest.len() + length.to_string().len();
+    }
+    [length.to_string().into_bytes(), rest].concat()
+}
+
+/// The zeros behind `size` bytes.
+pub(crate) fn padding(size: u64) -> usize {
     (size.next_multiple_of(512) - size) as usize
 }
 
@@ -152,6 +190,14 @@ mod tests {
         let above = archive(b"./x", MemberKind::File { size: 9 << 30 });
         assert_eq!(above[124..136], [0x80, 0, 0, 0, 0, 0, 0, 2, 0x40, 0, 0, 0]);
         assert_eq!(Header::from_byte_slice(&above[..512]).entry_size().unwrap(), 9 << 30);
+    }
+
+    #[test]
+    fn the_length_of_a_pax_record_counts_its_own_digits() {
+        assert_eq!(pax_record("a", b"b"), b"6 a=b\n");
+        assert_eq!(pax_record("a", b"12345"), b"11 a=12345\n");
+        assert_eq!(pax_record("a", &[b'x'; 93]).len(), 99);
+        assert_eq!(pax_record("a", &[b'x'; 94]).len(), 101);
     }
 
     #[test]

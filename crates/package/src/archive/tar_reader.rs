@@ -33,8 +33,8 @@ use tree::Tree;
 
 /// A pax header's length; GNU tar's own limit is memory.
 const LONGEST_PAX: u64 = 1 << 20;
-/// A path or link target, with its NUL.
-const LONGEST_NAME: u64 = 4096;
+/// A path or link target of 4095 bytes, with `./` in front, a directory's slash and a NUL behind.
+const LONGEST_NAME: u64 = 4095 + 4;
 
 /// How an archive ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

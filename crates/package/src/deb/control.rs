@@ -64,9 +64,27 @@ pub(super) fn installed_size(entries: &BTreeMap<&PackagePath, &Entry>) -> u64 {
     1 + sizes.sum::<u64>()
 }
 
-/// The text of the `control` member.
-pub(super) fn control(metadata: &Metadata, options: &Options, installed_size: u64) -> Result<String> {
-    let relations = relation::translate(&metadata.relations, options.ignore_release_in_dependencies)?;
+/// The text of the `control` member; `needs` are packages that the maintainer scripts need.
+///
+/// # Errors
+/// When Debian has no way to say something of it.
+pub(super) fn control(
+    metadata: &Metadata,
+    options: &Options,
+    installed_size: u64,
+    needs: &[&str],
+) -> Result<String> {
+    let mut relations = relation::translate(&metadata.relations, options.ignore_release_in_dependencies)?;
+    for need in needs {
+        let depends = &mut relations.depends;
+        let is_named = depends
+            .split(',')
+            .any(|part| !part.contains('|') && part.split_whitespace().next() == Some(need));
+        if !is_named {
+            let comma = if depends.is_empty() { "" } else { ", " };
+            depends.push_str(&format!("{comma}{need}"));
+        }
+    }
     let mut fields: Vec<(&str, String)> = vec![
         ("Package", package_name(&metadata.name)),
         ("Version", version(&metadata.version)?),

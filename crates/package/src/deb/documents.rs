@@ -2,7 +2,7 @@
 //!
 //! | file below /usr/share/doc/NAME | text |
 //! |---|---|
-//! | `changelog.Debian.gz` | [`Options::changelog`], else one entry that names the version |
+//! | `changelog.Debian.gz` | [`Options::changelog`], else the metadata's entries |
 //! | `changelog.gz` | [`Options::upstream_changelog`], if given |
 //! | `copyright` | who distributes the package, and its licence; names the packaged licence texts |
 //!
@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 
 use super::{Options, control};
 use crate::archive::compress::{Compression, Encoder};
-use crate::{Entry, Error, FileTree, Mark, Metadata, Package, PackagePath, Resources, Result};
+use crate::{Entry, Error, FileTree, Mark, Metadata, Package, PackagePath, Resources, Result, changelog};
 
 /// The documents that `package` lacks.
 pub(super) fn missing(package: &Package) -> Result<FileTree> {
@@ -36,7 +36,7 @@ pub(super) fn missing(package: &Package) -> Result<FileTree> {
     };
     let changelog = match &options.changelog {
         Some(text) => ending_in_line_break(text),
-        None => changelog(package, options)?,
+        None => self::changelog(package, options)?,
     };
     add("changelog.Debian.gz", gzip(&changelog)?)?;
     if let Some(text) = &options.upstream_changelog {
@@ -61,21 +61,35 @@ fn path(text: &str) -> PackagePath {
     PackagePath::new(text).expect("a package's name has no character that a path cannot have")
 }
 
-/// One entry in the form of deb-changelog(5).
+/// The entries of the metadata in the form of deb-changelog(5), the newest for this version.
 fn changelog(package: &Package, options: &Options) -> Result<String> {
-    let Metadata { name, version, maintainer, .. } = &package.metadata;
-    let (name, version) = (control::package_name(name), control::version(version)?);
+    let name = control::package_name(&package.metadata.name);
+    let version = control::version(&package.metadata.version)?;
     let distribution = options.distribution.as_deref().unwrap_or("unstable");
     if distribution.is_empty() || !distribution.chars().all(|c| c.is_ascii_graphic() && c != ';') {
         let reason = "a distribution's name is one word";
         let value = distribution.into();
         return Err(Error::Option { format: "deb", option: "the distribution", value, reason });
     }
-    let date = package.timestamp.to_rfc2822();
-    Ok(format!(
-        "{name} ({version}) {distribution}; urgency=medium\n\n  * Release {version}.\n\n -- {}  {date}\n",
-        maintainer.trim()
-    ))
+    let entries = changelog::of_package(&package.metadata, &version, package.timestamp);
+    let texts = entries.iter().map(|entry| {
+        let changes: String = entry.changes.iter().map(|change| change_lines(change)).collect();
+        let (version, author, date) = (&entry.version, entry.author.trim(), entry.time.to_rfc2822());
+        format!("{name} ({version}) {distribution}; urgency=medium\n\n{changes}\n -- {author}  {date}\n")
+    });
+    Ok(texts.collect::<Vec<_>>().join("\n"))
+}
+
+/// A change as an item; `[ Name ]`, by which several authors are told apart, stands for itself.
+fn change_lines(change: &str) -> String {
+    let bullet = if change.starts_with("[ ") { "  " } else { "  * " };
+    let mut lines = change.lines();
+    let mut text = format!("{bullet}{}\n", lines.next().unwrap_or_default());
+    // An empty line within an item would end it for some readers.
+    for line in lines.filter(|line| !line.trim().is_empty()) {
+        text.push_str(&format!("    {line}\n"));
+    }
+    text
 }
 
 fn copyright(metadata: &Metadata, files: &FileTree) -> String {

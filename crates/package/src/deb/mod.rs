@@ -8,24 +8,25 @@
 //! | `write` | the archive |
 //! | `control` | the `control` member |
 //! | `relation` | Depends and its like |
-//! | `scripts`, `systemd` | maintainer scripts |
+//! | `scripts`, `systemd`, `accounts` | maintainer scripts |
 //! | `documents` | the changelog and the copyright file |
 //!
 //! `inspect` reads a deb, `paragraph` its `control` member. Source packages and `.changes` files are neither
 //! written nor read.
 
+mod accounts;
 mod control;
 mod documents;
 mod inspect;
 mod options;
-mod paragraph;
+pub(crate) mod paragraph;
 mod read;
 mod relation;
 mod scripts;
 mod systemd;
 mod write;
 
-pub use options::{Options, Systemd, SystemdUnit, Trigger};
+pub use options::{Options, Trigger};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;

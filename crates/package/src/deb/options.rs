@@ -31,32 +31,10 @@ pub struct Options {
     pub triggers: Vec<Trigger>,
     /// Runs on `postrm purge`, when the configuration files are deleted.
     pub after_purge: Option<Script>,
-    /// Units whose service code goes into the maintainer scripts.
-    pub systemd: Systemd,
     /// Generated maintainer scripts stop at the first failing command (`set -e`).
     pub check_errors: bool,
     /// `foo = 1.2.3` becomes `foo (>= 1.2.3), foo (<< 1.2.4)`.
     pub ignore_release_in_dependencies: bool,
-}
-
-/// systemd units and what the maintainer scripts do with them.
-#[derive(Clone, Debug, Default)]
-pub struct Systemd {
-    /// The units, as they are called in the package.
-    pub units: Vec<SystemdUnit>,
-    /// Enable them after a first installation.
-    pub enable: bool,
-    /// Start them after a first installation.
-    pub start: bool,
-    /// Restart them after an upgrade when they are enabled.
-    pub restart_after_upgrade: bool,
-}
-
-/// A unit of the package.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SystemdUnit {
-    /// Its name, as in `orchestrator.service`.
-    pub name: String,
 }
 
 /// A line of the `triggers` member (deb-triggers(5)).

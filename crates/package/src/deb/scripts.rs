@@ -7,12 +7,13 @@
 //! |---|---|
 //! | `preinst install`, `preinst install OLD` | before-install |
 //! | `preinst upgrade OLD` | before-upgrade |
+//! | `postinst configure` | accounts, owners and capabilities (see `accounts.rs`), then one of these: |
 //! | `postinst configure` without OLD, or after `preinst install OLD` | after-install, then units are enabled and started |
 //! | `postinst configure OLD` | after-upgrade, then units are restarted |
 //! | `postinst triggered NAMES` | after-install, in a package that is interested in a trigger |
 //! | `prerm remove` | before-remove, then units are stopped |
 //! | `postrm remove` | after-remove |
-//! | `postrm purge` | after-purge, then what debconf and systemd remember is forgotten |
+//! | `postrm purge` | after-purge, then ghosts, and what debconf and systemd remember, go |
 //! | anything else: `upgrade`, `failed-upgrade`, `abort-…`, `deconfigure`, `disappear` | nothing of the project's |
 //!
 //! **Installed again after a removal.** While its configuration files are kept, dpkg remembers the version of
@@ -26,27 +27,43 @@
 use std::collections::BTreeMap;
 
 use super::Options;
+use super::accounts::{Accounts, shell_path};
 use super::systemd::{INVOKE, Units};
 use crate::glue::Functions;
-use crate::{Error, Moment, Result, Script, Scripts};
+use crate::{Error, Moment, PackagePath, Result, Script, Scripts, Services};
 
 /// debconf's functions (debconf-devel(7)).
 const CONFMODULE: &str = "/usr/share/debconf/confmodule";
 
+/// What the maintainer scripts are made of.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    /// The package's name, as the control file has it.
+    pub(super) package: &'a str,
+    /// The name of the file for systemd-sysusers.
+    pub(super) sysusers: &'a str,
+    pub(super) scripts: &'a Scripts,
+    pub(super) options: &'a Options,
+    pub(super) services: &'a Services,
+    pub(super) accounts: Accounts<'a>,
+    /// Files that go when the package is purged.
+    pub(super) ghosts: Vec<&'a PackagePath>,
+}
+
 /// The maintainer scripts that a package needs, by name.
-pub(super) fn generate(
-    package: &str,
-    scripts: &Scripts,
-    options: &Options,
-) -> Result<BTreeMap<&'static str, String>> {
+pub(super) fn generate(parts: Parts<'_>) -> Result<BTreeMap<&'static str, String>> {
+    let options = parts.options;
     let generator = Generator {
-        package,
-        scripts: checking(scripts, options.check_errors)?,
+        package: parts.package,
+        sysusers: parts.sysusers,
+        scripts: checking(parts.scripts, options.check_errors)?,
         after_purge: match &options.after_purge {
             Some(script) => Some(check_errors(script, options.check_errors)?),
             None => None,
         },
-        units: Units::new(&options.systemd)?,
+        units: Units(parts.services),
+        accounts: parts.accounts,
+        ghosts: parts.ghosts,
         uses_debconf: options.templates.is_some() || options.config.is_some(),
         is_interested: options.triggers.iter().any(|trigger| trigger.directive.starts_with("interest")),
     };
@@ -104,9 +121,12 @@ fn check_errors(script: &Script, check: bool) -> Result<Script> {
 
 struct Generator<'a> {
     package: &'a str,
+    sysusers: &'a str,
     scripts: Scripts,
     after_purge: Option<Script>,
-    units: Units,
+    units: Units<'a>,
+    accounts: Accounts<'a>,
+    ghosts: Vec<&'a PackagePath>,
     uses_debconf: bool,
     is_interested: bool,
 }
@@ -118,6 +138,8 @@ struct Text<'a> {
     /// When debconf is needed: always, or under a condition with `&&` behind it.
     debconf: Option<&'static str>,
     marker: Option<String>,
+    /// Of Packhouse's own, before those of the project.
+    own_functions: String,
 }
 
 impl Generator<'_> {
@@ -131,7 +153,7 @@ impl Generator<'_> {
     fn text(&self, debconf: Option<&'static str>) -> Text<'_> {
         let marker = self.needs_marker().then(|| format!("{}.installs-again", self.package));
         let debconf = debconf.filter(|_| self.uses_debconf);
-        Text { functions: Vec::new(), cases: Vec::new(), debconf, marker }
+        Text { functions: Vec::new(), cases: Vec::new(), debconf, marker, own_functions: String::new() }
     }
 
     /// The call of a moment's script, if there is one.
@@ -173,17 +195,19 @@ impl Generator<'_> {
         install.extend(self.units.after_install());
         let mut upgrade = self.call(Moment::AfterUpgrade, &mut text);
         upgrade.extend(self.units.after_upgrade());
+        let mut configure = self.accounts.configure(self.package, self.sysusers);
+        text.own_functions = self.accounts.functions();
         if text.marker.is_some() {
             install.push("rm -f \"$marker\"".into());
-            let mut configure = vec!["if [ -z \"$2\" ] || [ -e \"$marker\" ]; then".into()];
+            configure.push("if [ -z \"$2\" ] || [ -e \"$marker\" ]; then".into());
             configure.extend(indent(install));
             if !upgrade.is_empty() {
                 configure.push("else".into());
                 configure.extend(indent(upgrade));
             }
             configure.push("fi".into());
-            text.case("configure", configure);
         }
+        text.case("configure", configure);
         // `prerm remove` stopped them, and the package stays after all.
         text.case("abort-remove", self.units.after_abort());
         if self.is_interested {
@@ -207,7 +231,8 @@ impl Generator<'_> {
 
     fn postrm(&self) -> Option<String> {
         let mut text = self.text(Some("[ \"$1\" = purge ] && "));
-        let forget: Vec<String> = text.marker.iter().map(|_| "rm -f \"$marker\"".into()).collect();
+        let mut forget: Vec<String> = text.marker.iter().map(|_| "rm -f \"$marker\"".into()).collect();
+        forget.extend(self.accounts.marker(self.package).map(|marker| format!("rm -f {marker}")));
         let mut remove = forget.clone();
         remove.extend(self.units.after_remove());
         remove.extend(self.call(Moment::AfterRemove, &mut text));
@@ -215,6 +240,8 @@ impl Generator<'_> {
         let mut purge = forget.clone();
         purge.extend(self.after_purge.iter().flat_map(|script| text.call("after_purge", script)));
         purge.extend(self.units.after_purge());
+        // A ghost is the program's, and stays with its configuration until the purge.
+        purge.extend(self.ghosts.iter().map(|path| format!("rm -f -- \"$DPKG_ROOT\"{}", shell_path(path))));
         if self.uses_debconf {
             purge.push(format!("if [ -e {CONFMODULE} ]; then"));
             purge.push("    db_purge".into());
@@ -258,6 +285,7 @@ impl<'a> Text<'a> {
         if let Some(marker) = &self.marker {
             text.push_str(&format!("marker=\"$DPKG_ROOT/var/lib/misc/{marker}\"\n"));
         }
+        text.push_str(&self.own_functions);
         if !self.functions.is_empty() {
             text.push_str(Functions::new(self.functions).text());
         }

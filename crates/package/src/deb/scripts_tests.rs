@@ -1,31 +1,39 @@
 //! The generated maintainer scripts, read and run.
 
 use super::*;
-use crate::deb::{Systemd, SystemdUnit, Trigger};
+use crate::deb::Trigger;
+use crate::{Account, AccountKind, Capabilities, Owner};
 
 fn scripts(moments: &[Moment]) -> Scripts {
     moments.iter().map(|moment| (*moment, Script::shell(format!("echo {}\n", moment.name())))).collect()
 }
 
-fn systemd() -> Systemd {
-    let unit = |name: &str| SystemdUnit { name: name.into() };
-    Systemd {
-        units: vec![unit("orchestrator.service"), unit("tidy@daily.timer")],
-        enable: true,
-        start: true,
-        restart_after_upgrade: true,
-    }
+fn services(units: &[&str]) -> Services {
+    let units = units.iter().map(|unit| (*unit).into()).collect();
+    Services { units, enable: true, start: true, restart_after_upgrade: true }
+}
+
+fn generate_with(
+    package: &str,
+    scripts: &Scripts,
+    options: &Options,
+    services: &Services,
+) -> Result<BTreeMap<&'static str, String>> {
+    let accounts = Accounts::default();
+    generate(Parts { package, sysusers: "x.conf", scripts, options, services, accounts, ghosts: Vec::new() })
 }
 
 #[test]
 fn a_package_without_scripts_has_no_maintainer_scripts() {
-    assert!(generate("x", &Scripts::new(), &Options::default()).unwrap().is_empty());
+    assert!(
+        generate_with("x", &Scripts::new(), &Options::default(), &Services::default()).unwrap().is_empty()
+    );
 }
 
 #[test]
 fn only_the_needed_scripts_are_there() {
     let names = |moments: &[Moment], options: &Options| -> Vec<&str> {
-        generate("x", &scripts(moments), options).unwrap().into_keys().collect()
+        generate_with("x", &scripts(moments), options, &Services::default()).unwrap().into_keys().collect()
     };
     let none = Options::default();
     assert_eq!(names(&[Moment::BeforeInstall], &none), ["preinst"]);
@@ -39,8 +47,9 @@ fn only_the_needed_scripts_are_there() {
 
 #[test]
 fn the_scripts_of_a_service_read_as_they_should() {
-    let options = Options { systemd: systemd(), ..Options::default() };
-    let texts = generate("orchestrator", &scripts(&Moment::ALL), &options).unwrap();
+    let services = services(&["orchestrator.service", "tidy@daily.timer", "worker@.service"]);
+    let texts =
+        generate_with("orchestrator", &scripts(&Moment::ALL), &Options::default(), &services).unwrap();
     let all: String = texts.iter().map(|(name, text)| format!("--- {name}\n{text}")).collect();
     insta::assert_snapshot!(all);
 }
@@ -49,26 +58,42 @@ fn the_scripts_of_a_service_read_as_they_should() {
 fn shellcheck_and_dash_accept_every_combination() {
     let Some([shellcheck, dash]) = packhouse_clients::find(["shellcheck", "dash"]) else { return };
     let everything = Options {
-        systemd: systemd(),
         templates: Some("Template: x/y".into()),
         after_purge: Some(Script::parse(b"#!/usr/bin/python3\nprint('$1')\n").unwrap()),
         check_errors: true,
         triggers: vec![Trigger { directive: "interest-noawait", name: "/usr/lib/x".into() }],
         ..Options::default()
     };
-    let units_only = Options { systemd: Systemd { enable: false, ..systemd() }, ..Options::default() };
+    let all_services = services(&["o.service", "o@.service", "o@1.timer"]);
+    let started = Services { enable: false, ..all_services.clone() };
+    let none = Services::default();
     let directory = tempfile::tempdir().unwrap();
-    for (number, (moments, options)) in [
-        (&Moment::ALL[..], &everything),
-        (&Moment::ALL[..], &Options::default()),
-        (&[][..], &units_only),
-        (&[][..], &everything),
-        (&[Moment::AfterInstall][..], &Options::default()),
+    for (number, (moments, options, services)) in [
+        (&Moment::ALL[..], &everything, &all_services),
+        (&Moment::ALL[..], &Options::default(), &none),
+        (&[][..], &Options::default(), &started),
+        (&[][..], &everything, &all_services),
+        (&[Moment::AfterInstall][..], &Options::default(), &none),
     ]
     .into_iter()
     .enumerate()
     {
-        for (name, text) in generate("x", &scripts(moments), options).unwrap() {
+        let scripts = scripts(moments);
+        let (user, ghost) = (user(), PackagePath::new("var/log/it's.log").unwrap());
+        let parts = Parts {
+            package: "x",
+            sysusers: "x.conf",
+            scripts: &scripts,
+            options,
+            services,
+            accounts: Accounts {
+                accounts: std::slice::from_ref(&user),
+                owned: vec![(&OWNER, 0o640, &ghost)],
+                capable: vec![(Capabilities::parse("cap_net_raw,cap_chown=ep").unwrap(), &ghost)],
+            },
+            ghosts: vec![&ghost],
+        };
+        for (name, text) in generate(parts).unwrap() {
             let file = directory.path().join(format!("{number}.{name}"));
             fs_err::write(&file, text).unwrap();
             shellcheck.run(["-s".as_ref(), "sh".as_ref(), file.as_os_str()]);
@@ -77,13 +102,12 @@ fn shellcheck_and_dash_accept_every_combination() {
     }
 }
 
-#[test]
-fn a_unit_that_is_none_is_refused() {
-    for name in ["", "x", "x y.service", "$(reboot).service", "../x.service", "x."] {
-        let units = vec![SystemdUnit { name: name.into() }];
-        let options = Options { systemd: Systemd { units, ..systemd() }, ..Options::default() };
-        assert!(generate("x", &Scripts::new(), &options).is_err(), "{name}");
-    }
+static OWNER: std::sync::LazyLock<Owner> =
+    std::sync::LazyLock::new(|| Owner { user: "hello".into(), group: "hello".into() });
+
+fn user() -> Account {
+    let kind = AccountKind::User { comment: "It's".into(), home: "/var/lib/hello".into(), shell: None };
+    Account { name: "hello".into(), kind, groups: vec!["video".into()] }
 }
 
 #[test]
@@ -105,7 +129,7 @@ fn commands(text: &str, arguments: &[&str], helper: bool, enabled: bool) -> Vec<
         stubs.extend(["deb-systemd-helper", "deb-systemd-invoke"]);
     }
     for stub in stubs {
-        let is_question = "case \"$*\" in *is-enabled*|*was-enabled*|*debian-installed*)";
+        let is_question = "case \"$*\" in *is-active*|*was-enabled*|*debian-installed*)";
         let answer = if enabled { 0 } else { 1 };
         let text = format!(
             "#!/bin/sh\n{is_question} exit {answer};; esac\n/bin/echo \"{stub} $*\" >>{}\n",
@@ -137,10 +161,14 @@ fn commands(text: &str, arguments: &[&str], helper: bool, enabled: bool) -> Vec<
 }
 
 #[test]
-fn an_upgrade_neither_stops_nor_disables_and_restarts_what_is_enabled() {
-    let units = vec![SystemdUnit { name: "o.service".into() }];
-    let options = Options { systemd: Systemd { units, ..systemd() }, ..Options::default() };
-    let texts = generate("no-such-package", &scripts(&Moment::ALL), &options).unwrap();
+fn an_upgrade_neither_stops_nor_disables_and_restarts_what_runs() {
+    let texts = generate_with(
+        "no-such-package",
+        &scripts(&Moment::ALL),
+        &Options::default(),
+        &services(&["o.service"]),
+    )
+    .unwrap();
     let run = |script: &str, arguments: &[&str], helper, enabled| {
         commands(&texts[script], arguments, helper, enabled)
     };
@@ -206,7 +234,7 @@ fn debconf_is_loaded_before_anything_happens() {
         after_purge: Some(Script::shell("true\n")),
         ..Options::default()
     };
-    let texts = generate("x", &scripts(&Moment::ALL), &options).unwrap();
+    let texts = generate_with("x", &scripts(&Moment::ALL), &options, &Services::default()).unwrap();
     for (name, condition) in [("postinst", "if [ -e "), ("postrm", "if [ \"$1\" = purge ] && [ -e ")] {
         let head: Vec<&str> = texts[name].lines().skip(2).take(3).collect();
         assert_eq!(head[0], "set -e", "{name}");

@@ -9,19 +9,16 @@
 //! | when | what |
 //! |---|---|
 //! | installed | reload, enable, start, as far as asked for |
-//! | upgraded | reload; new links of units that are enabled; restart of those that are enabled |
+//! | upgraded | reload; new links of units that are enabled; restart of those that run |
 //! | removed | stop; reload when the files are gone; links stay for the day it is installed again |
 //! | purged | links and state are deleted |
 
-use super::Systemd;
+use crate::Services;
 use crate::glue::quote;
-use crate::{Error, Result};
+use crate::setup::{is_template, running};
 
-/// The units of a package, checked.
-pub(super) struct Units {
-    names: Vec<String>,
-    systemd: Systemd,
-}
+/// The units of a package.
+pub(super) struct Units<'a>(pub(super) &'a Services);
 
 /// Nothing is started or stopped below another root, or when something else than systemd is PID 1
 /// (sd_booted(3)).
@@ -39,38 +36,15 @@ pub(super) const INVOKE: &str = "invoke() {
 
 const HELPER: &str = "if command -v deb-systemd-helper >/dev/null; then";
 
-impl Units {
-    /// Checks the units' names.
-    pub(super) fn new(systemd: &Systemd) -> Result<Units> {
-        let mut names = Vec::new();
-        for unit in &systemd.units {
-            let is_known = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-            // systemd.unit(5): the characters of a unit's name, and its type behind the last full stop.
-            let is_unit = unit.name.len() <= 255
-                && unit.name.chars().all(is_known)
-                && !unit.name.starts_with(['-', '.'])
-                && unit
-                    .name
-                    .rsplit_once('.')
-                    .is_some_and(|(name, kind)| !name.is_empty() && !kind.is_empty());
-            if !is_unit {
-                let reason = "a unit is called as in `orchestrator.service`";
-                let value = unit.name.clone();
-                return Err(Error::Option { format: "deb", option: "the systemd unit", value, reason });
-            }
-            names.push(quote(&unit.name));
-        }
-        Ok(Units { names, systemd: systemd.clone() })
-    }
-
+impl Units<'_> {
     pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.0.is_empty()
     }
 
     pub(super) fn after_install(&self) -> Vec<String> {
-        let mut lines = self.enable(self.systemd.enable);
+        let mut lines = self.enable(self.0.enable);
         let mut then = vec!["systemctl --system daemon-reload >/dev/null || true".to_owned()];
-        if self.systemd.start {
+        if self.0.start {
             then.extend(self.start());
         }
         self.when_running(then, &mut lines);
@@ -81,9 +55,11 @@ impl Units {
         // A predecessor that another tool made left no state; what is disabled then stays so.
         let mut lines = self.enable(false);
         let mut then = vec!["systemctl --system daemon-reload >/dev/null || true".to_owned()];
-        if self.systemd.restart_after_upgrade {
-            for name in &self.names {
-                then.push(format!("if systemctl --quiet is-enabled {name} 2>/dev/null; then"));
+        if self.0.restart_after_upgrade {
+            for unit in &self.0.units {
+                // What does not run is not started by an upgrade; `deb-systemd-invoke` has no `try-restart`.
+                let name = quote(&running(unit));
+                then.push(format!("if systemctl --quiet is-active {name} 2>/dev/null; then"));
                 then.push(format!("    invoke restart {name}"));
                 then.push("fi".into());
             }
@@ -94,7 +70,7 @@ impl Units {
 
     pub(super) fn after_abort(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if self.systemd.start {
+        if self.0.start {
             self.when_running(self.start(), &mut lines);
         }
         lines
@@ -102,7 +78,8 @@ impl Units {
 
     pub(super) fn before_remove(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        self.when_running(self.names.iter().map(|name| format!("invoke stop {name}")).collect(), &mut lines);
+        let stop = |unit: &String| format!("invoke stop {}", quote(&running(unit)));
+        self.when_running(self.0.units.iter().map(stop).collect(), &mut lines);
         lines
     }
 
@@ -116,7 +93,7 @@ impl Units {
         if self.is_empty() {
             return Vec::new();
         }
-        let names = self.names.join(" ");
+        let names = self.names().collect::<Vec<_>>().join(" ");
         vec![
             HELPER.into(),
             format!("    deb-systemd-helper purge {names} >/dev/null || true"),
@@ -129,7 +106,7 @@ impl Units {
     /// may ask for other links than the last version's.
     fn enable(&self, is_new: bool) -> Vec<String> {
         let mut lines = Vec::new();
-        for name in &self.names {
+        for name in self.names() {
             let condition = match is_new {
                 // True as well when nothing is known of the unit, as on a first installation.
                 true => format!("deb-systemd-helper --quiet was-enabled {name}"),
@@ -156,13 +133,18 @@ impl Units {
     }
 
     fn start(&self) -> Vec<String> {
-        let start = |name| match self.systemd.enable {
+        let start = |name: String| match self.0.enable {
             true => format!("invoke start {name}"),
             // deb-systemd-invoke does not start what is not enabled, which is right when the administrator
             // disabled it, and wrong when the project does not want it enabled.
             false => format!("systemctl start {name} >/dev/null || true"),
         };
-        self.names.iter().map(start).collect()
+        // A template has nothing to start until an administrator names an instance.
+        self.0.units.iter().filter(|unit| !is_template(unit)).map(|unit| start(quote(unit))).collect()
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.0.units.iter().map(|unit| quote(unit))
     }
 
     /// Runs `then` where systemd runs.

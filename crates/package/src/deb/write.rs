@@ -18,6 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use super::accounts::Accounts;
 use super::read::{Piece, with_reader};
 use super::{control, documents, scripts};
 use crate::archive::ar;
@@ -26,7 +27,7 @@ use crate::archive::compress::{Compression, Encoder};
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
-use crate::{Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, deb};
+use crate::{Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, deb, sysusers};
 
 /// Every entry of the package, by path.
 type Entries<'a> = BTreeMap<&'a PackagePath, &'a Entry>;
@@ -37,6 +38,7 @@ type Control = BTreeMap<String, (u16, Vec<u8>)>;
 /// Writes `package` to `out`.
 pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
     package.check()?;
+    let package = &*sysusers::packaged(package)?;
     let mut added = documents::missing(package)?;
     add_directories(&package.files, &mut added)?;
     let entries: Entries<'_> = added
@@ -44,6 +46,11 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
         .chain(package.files.iter())
         .filter(|(_, entry)| !matches!(entry.kind, Kind::Ghost))
         .collect();
+    for path in entries.keys().filter(|path| path.as_bytes().contains(&b'\n')) {
+        // `tarobject` in dpkg's src/main/archives.c; and `md5sums` is made of lines.
+        let reason = "dpkg installs no file with a line break in its name";
+        return Err(Error::FileName { path: (**path).clone(), format: "deb", reason });
+    }
     let conffiles = conffiles(&entries)?;
     let mut control = control_members(package, &entries, &conffiles)?;
 
@@ -129,12 +136,23 @@ fn control_members(
     let mut members = Control::new();
     let mut add = |name: &str, mode, bytes: Vec<u8>| members.insert(name.to_owned(), (mode, bytes));
     let size = control::installed_size(entries);
-    add("control", 0o644, control::control(&package.metadata, options, size)?.into_bytes());
     if !conffiles.is_empty() {
         let lines = conffiles.iter().flat_map(|path| [b"/", path.as_bytes(), b"\n"].concat());
         add("conffiles", 0o644, lines.collect());
     }
-    for (script, text) in scripts::generate(&name, &package.scripts, options)? {
+    let ghosts = package.files.iter().filter(|(_, entry)| matches!(entry.kind, Kind::Ghost));
+    let parts = scripts::Parts {
+        package: &name,
+        sysusers: &format!("{}.conf", package.metadata.name),
+        scripts: &package.scripts,
+        options,
+        services: &package.setup.services,
+        accounts: accounts(package, entries)?,
+        ghosts: ghosts.map(|(path, _)| in_script(path)).collect::<Result<_>>()?,
+    };
+    let needs = needs(&parts.accounts);
+    add("control", 0o644, control::control(&package.metadata, options, size, &needs)?.into_bytes());
+    for (script, text) in scripts::generate(parts)? {
         add(script, 0o755, text.into_bytes());
     }
     if let Some(config) = &options.config {
@@ -166,6 +184,44 @@ fn control_members(
         members.insert(name.clone(), (0o644, bytes.clone()));
     }
     Ok(members)
+}
+
+/// What `postinst` sets right: the accounts, and which files are theirs or have capabilities.
+fn accounts<'a>(package: &'a Package, entries: &Entries<'a>) -> Result<Accounts<'a>> {
+    let accounts = &package.setup.accounts;
+    let default = &package.options.deb.owner;
+    let is_made = |name: &str| accounts.iter().any(|account| account.name == name);
+    let mut found = Accounts { accounts, ..Accounts::default() };
+    for (path, entry) in entries {
+        let owner = match default {
+            Some(default) if entry.owner == Owner::default() => default,
+            _ => &entry.owner,
+        };
+        if is_made(&owner.user) || is_made(&owner.group) {
+            found.owned.push((owner, entry.mode, in_script(path)?));
+        }
+        if let Some(capabilities) = entry.capabilities.filter(|_| entry.is_file()) {
+            found.capable.push((capabilities, in_script(path)?));
+        }
+    }
+    Ok(found)
+}
+
+/// A path that a maintainer script names.
+fn in_script(path: &PackagePath) -> Result<&PackagePath> {
+    match std::str::from_utf8(path.as_bytes()) {
+        Ok(_) => Ok(path),
+        Err(_) => {
+            let reason = "an account's, a ghost's and a capable file's name must be UTF-8";
+            Err(Error::FileName { path: path.clone(), format: "deb", reason })
+        }
+    }
+}
+
+/// The packages whose programs `postinst` runs.
+fn needs(accounts: &Accounts<'_>) -> Vec<&'static str> {
+    let all = [("passwd", !accounts.accounts.is_empty()), ("libcap2-bin", !accounts.capable.is_empty())];
+    all.into_iter().filter(|(_, is_needed)| *is_needed).map(|(package, _)| package).collect()
 }
 
 /// The `triggers` member (deb-triggers(5)). A package with shared libraries asks for ldconfig, as

@@ -1,13 +1,46 @@
-//! The pacman format: a room that is furnished next.
+//! The pacman format, for Arch Linux and its relatives: written by makepkg(8), read by libalpm.
+//!
+//! A package is a compressed tar archive, named `NAME-[EPOCH:]VERSION-RELEASE-ARCH.pkg.tar.zst`:
+//!
+//! | member | content |
+//! |---|---|
+//! | `.BUILDINFO` | how it was built (BUILDINFO(5)); the same for every build with Packhouse |
+//! | `.CHANGELOG` | free text that `pacman -Qc` shows; only with changelog entries |
+//! | `.INSTALL` | shell functions that pacman calls (PKGBUILD(5), "Install/Upgrade/Remove Scripting"); only when needed |
+//! | `.MTREE` | every file with mode, time, size and digests (mtree(5)), compressed by gzip |
+//! | `.PKGINFO` | what the package says about itself: lines of `key = value` |
+//! | the files | sorted, without `./` in front |
+//!
+//! The members' order is makepkg's: the sorted names. libalpm takes its list of files from `.MTREE`, and extracts only
+//! what that names.
+//!
+//! Main types: [`Pacman`] and [`Options`]. What pacman cannot do is refused with the reason, or, where it only says
+//! less, documented in `docs/reference/formats/pacman.md`: it does not abort when a script fails, it ignores the names
+//! of owners in the archive (see `owners`), and it knows one level of wish, `optdepend`.
+
+mod info;
+mod inspect;
+mod install;
+mod mtree;
+mod owners;
+mod read;
+mod relation;
+mod version;
+mod write;
 
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
-use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
+use crate::{Arch, Metadata, Owner, Package, PackageFormat, Relation, Resources, Result};
 
 /// What only this format can say.
 #[derive(Clone, Debug, Default)]
-pub struct Options {}
+pub struct Options {
+    /// Packages that add to what this one can do, each with the reason: `name: reason`.
+    pub optional_depends: Vec<Relation>,
+    /// Whom everything belongs to that has no owner of its own; root unless given.
+    pub owner: Option<Owner>,
+}
 
 /// The pacman format.
 pub struct Pacman;
@@ -17,16 +50,25 @@ impl PackageFormat for Pacman {
         "pacman"
     }
 
+    /// As `CARCH` in the makepkg.conf(5) of the distribution that has the architecture: Arch Linux, Arch Linux 32,
+    /// Arch Linux ARM, ArchPOWER, Arch Linux RISC-V. Nobody has s390x; it keeps the kernel's word.
     fn arch(&self, arch: Arch) -> &'static str {
-        arch.uname()
+        match arch {
+            Arch::Noarch => "any",
+            Arch::Armv7 => "armv7h",
+            Arch::Ppc64le => "powerpc64le",
+            others => others.uname(),
+        }
     }
 
-    fn file_name(&self, _metadata: &Metadata, _options: &crate::Options) -> Result<String> {
-        unfurnished()
+    fn file_name(&self, metadata: &Metadata, options: &crate::Options) -> Result<String> {
+        let version = version::full(&metadata.version)?;
+        let suffix = options.compression.unwrap_or(Compression::ZSTD).suffix();
+        Ok(format!("{}-{version}-{}.pkg.tar{suffix}", metadata.name, self.arch(metadata.arch)))
     }
 
-    fn write(&self, _package: &Package, _resources: Resources, _out: &mut dyn Output) -> Result<()> {
-        unfurnished()
+    fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+        write::write(package, resources, out)
     }
 
     fn endings(&self) -> &'static [&'static str] {
@@ -37,11 +79,7 @@ impl PackageFormat for Pacman {
         &[Compression::ZSTD, Compression::XZ, Compression::GZIP, Compression::None]
     }
 
-    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
-        unfurnished()
+    fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
+        inspect::inspect(file, depth)
     }
-}
-
-fn unfurnished<T>() -> Result<T> {
-    Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
 }

@@ -14,16 +14,24 @@ use jiff::tz::TimeZone;
 use super::header::Header;
 use super::tag::header as tag;
 use super::version::Evr;
-use crate::{Error, Package, Result};
+use crate::changelog::of_package;
+use crate::{ChangelogEntry, Error, Package, Result, Timestamp};
 
-/// Puts the one entry of a project that has no changelog: this version, by the maintainer. `rpm -q --changelog`
-/// and rpmlint's `no-changelogname-tag` want one.
-pub(super) fn put_version(package: &Package, evr: &Evr, header: &mut Header) {
+/// Puts the metadata's entries, the newest for this version, as rpmbuild and rpmlint want it.
+pub(super) fn put_entries(package: &Package, evr: &Evr, header: &mut Header) {
     const DAY: u32 = 86_400;
-    let midnight = package.timestamp.as_unix() / DAY * DAY;
-    header.put_int32s(tag::CHANGELOG_TIME, [midnight.saturating_add(DAY / 2)]);
-    header.put_texts(tag::CHANGELOG_NAME, [format!("{} - {evr}", package.metadata.maintainer.trim())]);
-    header.put_texts(tag::CHANGELOG_TEXT, [format!("- Release {evr}.")]);
+    let entries = of_package(&package.metadata, &evr.to_string(), package.timestamp);
+    let noon = |time: Timestamp| (time.as_unix() / DAY * DAY).saturating_add(DAY / 2);
+    let bullet = |change: &String| {
+        if change.starts_with("[ ") { change.clone() } else { format!("- {}", change.replace('\n', "\n  ")) }
+    };
+    header.put_int32s(tag::CHANGELOG_TIME, entries.iter().map(|entry| noon(entry.time)));
+    header.put_texts(
+        tag::CHANGELOG_NAME,
+        entries.iter().map(|entry| format!("{} - {}", entry.author.trim(), entry.version)),
+    );
+    let text = |entry: &ChangelogEntry| entry.changes.iter().map(bullet).collect::<Vec<_>>().join("\n");
+    header.put_texts(tag::CHANGELOG_TEXT, entries.iter().map(text));
 }
 
 /// Puts the entries of `text` into `header`.

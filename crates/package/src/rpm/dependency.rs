@@ -6,6 +6,7 @@
 //! | provides | 1047, 1112, 1113 | the package itself, `NAME(ISA)`, `config(NAME)`, provides |
 //! | conflicts | 1053–1055 | conflicts, and every `!=` among the depends |
 //! | obsoletes | 1090, 1114, 1115 | replaces |
+//! | order | 5035–5037 | services: `OrderWithRequires: systemd` |
 //! | recommends, suggests, supplements, enhances | 5046–5057 | the same; rpm 4.11 does not know them |
 //!
 //! Each list is sorted and holds nothing twice, as rpmbuild has it (`rpmdsMerge`). Versions of *other*
@@ -40,6 +41,8 @@ pub(super) struct Dependencies {
     pub(super) suggests: List,
     pub(super) supplements: List,
     pub(super) enhances: List,
+    /// What is installed before and removed after this package where both are in one transaction.
+    pub(super) order: List,
 }
 
 pub(super) type List = BTreeSet<Entry>;
@@ -47,7 +50,7 @@ pub(super) type List = BTreeSet<Entry>;
 type Choose = fn(&Dependencies) -> &List;
 
 /// Name, flags and version tags of each list.
-const TAGS: [(Choose, u32, u32, u32); 8] = [
+const TAGS: [(Choose, u32, u32, u32); 9] = [
     (|all| &all.requires, 1049, 1048, 1050),
     (|all| &all.provides, 1047, 1112, 1113),
     (|all| &all.conflicts, 1054, 1053, 1055),
@@ -56,6 +59,7 @@ const TAGS: [(Choose, u32, u32, u32); 8] = [
     (|all| &all.suggests, 5049, 5051, 5050),
     (|all| &all.supplements, 5052, 5054, 5053),
     (|all| &all.enhances, 5055, 5057, 5056),
+    (|all| &all.order, 5035, 5037, 5036),
 ];
 
 /// What a list can say beyond names and versions.

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use super::directories;
 use super::header::Header;
 use super::options::FileDigest;
-use super::tag::{file as flag, header as tag};
+use super::tag::{file as flag, header as tag, verify};
 use crate::archive::cpio::{Member, NEWC_LIMIT};
-use crate::{Content, Entry, Kind, Mark, Owner, Package, PackagePath};
+use crate::{Capabilities, Content, Entry, Kind, Mark, Owner, Package, PackagePath};
 
 /// The files that a package owns, sorted by path.
 #[derive(Debug)]
@@ -75,6 +75,10 @@ impl<'a> Files<'a> {
         self.iter().any(|file| file.flags() & flag::CONFIG != 0)
     }
 
+    pub(super) fn has_capabilities(&self) -> bool {
+        self.iter().any(|file| file.capabilities().is_some())
+    }
+
     /// Facts of the right width for files that have not been read.
     pub(super) fn unknown_facts(&self) -> Vec<Facts> {
         let digest =
@@ -108,8 +112,11 @@ impl<'a> Files<'a> {
         header.put_int32s(tag::FILE_FLAGS, self.iter().map(File::flags));
         header.put_texts(tag::FILE_USER_NAME, self.iter().map(|file| &file.owner.user));
         header.put_texts(tag::FILE_GROUP_NAME, self.iter().map(|file| &file.owner.group));
-        // `rpm --verify` compares everything that it can.
-        header.put_int32s(tag::FILE_VERIFY_FLAGS, vec![u32::MAX; count]);
+        header.put_int32s(tag::FILE_VERIFY_FLAGS, self.iter().map(File::verify_flags));
+        if self.has_capabilities() {
+            let text = |file: &File<'_>| file.capabilities().map(|it| it.to_string()).unwrap_or_default();
+            header.put_texts(tag::FILE_CAPS, self.iter().map(text));
+        }
         header.put_int32s(tag::FILE_DEVICES, vec![1; count]);
         header.put_int32s(tag::FILE_INODES, 1..=count as u32);
         header.put_texts(tag::FILE_LANGS, vec![""; count]);
@@ -142,6 +149,22 @@ impl File<'_> {
 
     pub(super) fn is_executable(&self) -> bool {
         self.is_regular() && self.entry.mode & 0o111 != 0
+    }
+
+    /// Whether it is only listed, and made by the program: it is not in the payload.
+    pub(super) fn is_ghost(&self) -> bool {
+        matches!(self.entry.kind, Kind::Ghost)
+    }
+
+    fn capabilities(&self) -> Option<Capabilities> {
+        self.entry.capabilities.filter(|_| self.is_regular())
+    }
+
+    /// `rpm --verify` compares everything that it can; of a ghost what the program does not change
+    /// (`build/files.c`, `genCpioListAndHeader`).
+    fn verify_flags(&self) -> u32 {
+        const CONTENT: u32 = verify::FILE_DIGEST | verify::FILE_SIZE | verify::LINK_TO | verify::MTIME;
+        if self.is_ghost() { !CONTENT } else { u32::MAX }
     }
 
     /// Where its bytes come from, for a regular file.
@@ -210,6 +233,9 @@ impl File<'_> {
         };
         if self.entry.is_config(self.path) {
             flags |= flag::CONFIG | flag::NO_REPLACE;
+        }
+        if self.is_ghost() {
+            flags |= flag::GHOST;
         }
         if DOCUMENTATION.iter().any(|directory| self.path.is_within(directory)) {
             flags |= flag::DOCUMENTATION;

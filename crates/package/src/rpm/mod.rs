@@ -9,7 +9,7 @@
 //! it refuse a package with a clear message, weak dependencies it passes over.
 //!
 //! Not written: the numbers of file(1)'s classes and per-file dependencies (`FILECLASS`, `FILEDEPENDSX`),
-//! links by build id, hard links, capabilities, source packages.
+//! links by build id, hard links, source packages.
 
 mod changelog;
 mod dependency;
@@ -22,11 +22,15 @@ mod payload;
 mod read;
 mod rich;
 mod scriptlets;
+mod setup;
 mod tag;
 mod version;
 mod write;
 
-pub use options::{Dependency, DependencyKind, FileDigest, Options, Trigger, TriggerMoment};
+pub use options::{
+    Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, FormatVersion, Options, Trigger,
+    TriggerMoment,
+};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;

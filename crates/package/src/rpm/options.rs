@@ -6,6 +6,8 @@ use crate::{Owner, PackagePath, Relation, Script};
 /// What only an rpm can say; fpm's `--rpm-…` flags.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// The version of the format.
+    pub version: FormatVersion,
     /// Behind the release, as in `1.el9`; fpm's `--rpm-dist`.
     pub dist: Option<String>,
     /// The summary, when it differs from the package's.
@@ -32,12 +34,25 @@ pub struct Options {
     pub verify: Option<Script>,
     /// Scripts that other packages' installation and removal run.
     pub triggers: Vec<Trigger>,
+    /// Scripts that other packages' files set off.
+    pub file_triggers: Vec<FileTrigger>,
     /// Directories the package owns although the distribution has them (with everything below).
     pub own_directories: Vec<PackagePath>,
     /// Directories the package does not own although it alone has them.
     pub disown_directories: Vec<PackagePath>,
     /// `foo = 1.2.3` becomes `foo >= 1.2.3` and `foo < 1.2.4`.
     pub ignore_release_in_dependencies: bool,
+}
+
+/// The version of the package format (rpm's `docs/manual/format_v4.md`, `format_v6.md`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FormatVersion {
+    /// Read by every rpm from 4.6 on.
+    #[default]
+    V4,
+    /// rpm 6's: no SHA-1 and no 32-bit sizes, the payload's digests by three algorithms. rpm reads it from 4.14
+    /// on, with the digests that it knows; distributions are not yet built of it.
+    V6,
 }
 
 /// The digest of each file in the header. rpm 4.11 knows all of them; FIPS systems refuse MD5 and SHA-1, which
@@ -141,5 +156,37 @@ pub enum TriggerMoment {
     /// `%triggerun`
     BeforeUninstall,
     /// `%triggerpostun`
+    AfterUninstall,
+}
+
+/// A file trigger scriptlet: gets the paths that set it off, one a line, on standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileTrigger {
+    /// What happens to the files.
+    pub moment: FileTriggerMoment,
+    /// Absolute paths; a file whose path starts with one of them sets it off.
+    pub paths: Vec<String>,
+    /// Higher ones run first, those of 10,000 and more before the package's own scripts; rpm's default is
+    /// [`FileTrigger::PRIORITY`].
+    pub priority: u32,
+    /// Runs once for all packages of a transaction, not once for each.
+    pub once: bool,
+    /// What runs.
+    pub script: Script,
+}
+
+impl FileTrigger {
+    /// `RPMTRIGGER_DEFAULT_PRIORITY`.
+    pub const PRIORITY: u32 = 1_000_000;
+}
+
+/// What happens to the files of a file trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileTriggerMoment {
+    /// `%filetriggerin`
+    AfterInstall,
+    /// `%filetriggerun`
+    BeforeUninstall,
+    /// `%filetriggerpostun`
     AfterUninstall,
 }

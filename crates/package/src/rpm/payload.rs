@@ -85,6 +85,10 @@ fn archive(package: &Package, files: &Files<'_>, pieces: Pieces) -> Result<(Vec<
     let mut archive = cpio::Writer::new(pieces);
     let (mut facts, mut name) = (Vec::new(), Vec::new());
     for (index, file) in files.iter().enumerate() {
+        if file.is_ghost() {
+            facts.push(Facts::default());
+            continue;
+        }
         if is_stripped {
             archive.start_stripped(index as u32, file.size())?;
         } else {

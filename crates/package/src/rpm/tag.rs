@@ -55,6 +55,7 @@ pub(super) mod header {
     pub(crate) const FILE_COLORS: u32 = 1140;
     pub(crate) const LONG_FILE_SIZES: u32 = 5008;
     pub(crate) const LONG_SIZE: u32 = 5009;
+    pub(crate) const FILE_CAPS: u32 = 5010;
     pub(crate) const FILE_DIGEST_ALGO: u32 = 5011;
     pub(crate) const BUG_URL: u32 = 5012;
     pub(crate) const ENCODING: u32 = 5062;
@@ -100,5 +101,14 @@ pub(super) mod file {
     pub(crate) const CONFIG: u32 = 1 << 0;
     pub(crate) const DOCUMENTATION: u32 = 1 << 1;
     pub(crate) const NO_REPLACE: u32 = 1 << 4;
+    pub(crate) const GHOST: u32 = 1 << 6;
     pub(crate) const LICENSE: u32 = 1 << 7;
+}
+
+/// `RPMVERIFY_…` of `rpmvf.h`: what `rpm --verify` compares.
+pub(super) mod verify {
+    pub(crate) const FILE_DIGEST: u32 = 1 << 0;
+    pub(crate) const FILE_SIZE: u32 = 1 << 1;
+    pub(crate) const LINK_TO: u32 = 1 << 2;
+    pub(crate) const MTIME: u32 = 1 << 5;
 }

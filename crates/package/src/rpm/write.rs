@@ -35,7 +35,7 @@ use super::header::{Header, Region};
 use super::payload::{self, Payload, hexadecimal};
 use super::tag::{header as tag, sense, signature};
 use super::version::Evr;
-use super::{DependencyKind, FileDigest, changelog, scriptlets};
+use super::{DependencyKind, FileDigest, changelog, scriptlets, setup};
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::{Arch, Error, Metadata, Package, Resources, Result};
@@ -46,6 +46,7 @@ use crate::{Arch, Error, Metadata, Package, Resources, Result};
 /// See [`crate::PackageFormat::write`].
 pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
     package.check()?;
+    let package = &*setup::packaged(package)?;
     let evr = Evr::new(&package.metadata, &package.options)?;
     let files = Files::new(package);
     // Readable by every rpm, and quick. Harder compression is the project's choice for each distribution.
@@ -125,7 +126,7 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
     header.put_texts(tag::PREFIXES, &options.prefixes);
     match &options.changelog {
         Some(text) => changelog::put(text, &mut header)?,
-        None => changelog::put_version(package, evr, &mut header),
+        None => changelog::put_entries(package, evr, &mut header),
     }
 
     files.put(timestamp, &mut header);
@@ -133,7 +134,7 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
     header.put_text(tag::PAYLOAD_FORMAT, "cpio");
     let mut dependencies = relations(package, evr, files)?;
     put_compression(compression, &mut header, &mut dependencies);
-    scriptlets::put(&package.scripts, options, &mut header, &mut dependencies)?;
+    scriptlets::put(package, &mut header, &mut dependencies)?;
     dependencies.put(&mut header);
     if header.is_utf8() {
         header.put_text(tag::ENCODING, "utf-8");
@@ -200,6 +201,9 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
     all.require_rpmlib("CompressedFileNames", "3.0.4-1");
     all.require_rpmlib("FileDigests", "4.6.0-1");
     all.require_rpmlib("PayloadFilesHavePrefix", "4.0-1");
+    if files.has_capabilities() {
+        all.require_rpmlib("FileCaps", "4.6.1-1");
+    }
     if files.has_large() {
         all.require_rpmlib("LargeFiles", "4.12.0-1");
     }

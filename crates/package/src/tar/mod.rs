@@ -1,9 +1,19 @@
-//! The tar format: a room that is furnished next.
+//! A plain tar archive of the files, for people without a package manager: `tar -C / -xzf hello-1.0.x86_64.tar.gz`.
+//!
+//! It holds what the package holds, sorted by name, without `./` in front: files, directories, symbolic and hard
+//! links, with modes, owners by name, and capabilities as extended attributes. Nothing of the metadata is in it but
+//! name, version and architecture in the file's name; scripts do not run, and ghosts are left out.
+//!
+//! The archive is GNU tar's (its manual, "Basic Tar Format"), with a pax header (pax(1)) where a file has
+//! capabilities: GNU tar, bsdtar and busybox read it.
+
+pub(crate) mod inspect;
+mod write;
 
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
-use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
+use crate::{Arch, Error, Metadata, Package, PackageFormat, Resources, Result};
 
 /// The tar format.
 pub struct Tar;
@@ -17,12 +27,13 @@ impl PackageFormat for Tar {
         arch.uname()
     }
 
-    fn file_name(&self, _metadata: &Metadata, _options: &crate::Options) -> Result<String> {
-        unfurnished()
+    fn file_name(&self, metadata: &Metadata, options: &crate::Options) -> Result<String> {
+        let compression = options.compression.unwrap_or(Compression::GZIP);
+        Ok(format!("{}.tar{}", stem("tar", metadata)?, compression.suffix()))
     }
 
-    fn write(&self, _package: &Package, _resources: Resources, _out: &mut dyn Output) -> Result<()> {
-        unfurnished()
+    fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+        write::write(package, resources, out)
     }
 
     fn endings(&self) -> &'static [&'static str] {
@@ -33,11 +44,23 @@ impl PackageFormat for Tar {
         &[Compression::GZIP, Compression::XZ, Compression::ZSTD, Compression::None]
     }
 
-    fn inspect(&self, _file: &mut dyn Input, _depth: Depth) -> Result<Inspection> {
-        unfurnished()
+    fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
+        inspect::inspect(file, depth)
     }
 }
 
-fn unfurnished<T>() -> Result<T> {
-    Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
+/// What the name of a plain archive starts with: `NAME-VERSION[-RELEASE].ARCH`, as in `hello-1.0.x86_64`.
+///
+/// # Errors
+/// When the version has a character that a file's name should not have.
+pub(crate) fn stem(format: &'static str, metadata: &Metadata) -> Result<String> {
+    let version = &metadata.version;
+    let release = version.release.as_ref().map(|release| format!("-{release}")).unwrap_or_default();
+    let spelled = format!("{}{release}", version.version);
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "._+~^-".contains(c);
+    if !spelled.starts_with(|c: char| c.is_ascii_alphanumeric()) || !spelled.chars().all(is_known) {
+        let reason = "it starts with a letter or digit, and has only these and `.`, `_`, `+`, `~`, `^`, `-`";
+        return Err(Error::Version { version: spelled, format, reason });
+    }
+    Ok(format!("{}-{spelled}.{}", metadata.name, metadata.arch.uname()))
 }

@@ -6,10 +6,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use packhouse_package::archive::compress::Compression;
-use packhouse_package::deb::{Systemd, SystemdUnit, Trigger};
-use packhouse_package::{Entry, Kind, Mark, Moment, Owner, Package, Script};
+use packhouse_package::deb::Trigger;
+use packhouse_package::{Entry, Kind, Mark, Moment, Owner, Package, Script, Services};
 
 use crate::deb_fixture::{files, package, relations, write};
+
+fn services() -> Services {
+    Services {
+        units: vec!["orchestrator.service".into()],
+        enable: true,
+        start: true,
+        restart_after_upgrade: true,
+    }
+}
 
 /// A package that uses everything.
 fn everything() -> Package {
@@ -39,8 +48,7 @@ fn everything() -> Package {
     deb.shlibs = Some("liborchestrator 1 orchestrator (>= 1)".into());
     deb.triggers = vec![Trigger { directive: "interest-noawait", name: "/usr/lib/orchestrator".into() }];
     deb.after_purge = Some(Script::shell("rm -rf /var/lib/orchestrator\n"));
-    let unit = SystemdUnit { name: "orchestrator.service".into() };
-    deb.systemd = Systemd { units: vec![unit], enable: true, start: true, restart_after_upgrade: true };
+    package.setup.services = services();
     package
 }
 
@@ -257,9 +265,7 @@ fn lintian_says_nothing_without_a_reason() {
     for moment in Moment::ALL {
         package.scripts.insert(moment, Script::parse(b"#!/bin/sh -e\n:\n").unwrap());
     }
-    let unit = SystemdUnit { name: "orchestrator.service".into() };
-    package.options.deb.systemd =
-        Systemd { units: vec![unit], enable: true, start: true, restart_after_upgrade: true };
+    package.setup.services = services();
     // lintian of Debian 12 does not know data.tar.zst, which its own dpkg reads.
     package.options.compression = Some(Compression::Xz(0));
     let deb = write(&package, directory.path());

@@ -1,9 +1,10 @@
 //! What only a deb can say.
 
 use packhouse_package::assemble::FileRules;
-use packhouse_package::deb::{Options, Systemd, SystemdUnit, Trigger};
+use packhouse_package::deb::{Options, Trigger};
 use packhouse_package::{Entry, Mark, PackagePath};
 
+use super::setup::Flags;
 use super::{Inputs, files, number};
 use crate::file::Located;
 use crate::{Problem, Problems};
@@ -11,7 +12,12 @@ use crate::{Problem, Problems};
 /// Where fpm puts units.
 const UNIT_DIRECTORY: &str = "/lib/systemd/system";
 
-pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut Problems) -> Options {
+/// The options, and the services that flags ask for.
+pub(super) fn resolve(
+    inputs: &Inputs<'_>,
+    rules: &mut FileRules,
+    problems: &mut Problems,
+) -> (Options, Flags) {
     let arguments = inputs.arguments;
     let is_on = |flag: &str, default: bool| arguments.switch(flag).unwrap_or(default);
     let is_deb = inputs.format.get().name() == "deb";
@@ -26,12 +32,14 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
             extra.extend(files::copy(inputs, named, (directory, suffix), mode, mark, problems));
         }
     }
-    let systemd = systemd(inputs, &mut extra, problems);
+    let mut services = services(inputs, &mut extra, problems);
     if is_deb {
         rules.extra.append(&mut extra);
         rules.etc_is_plain = is_on("deb-no-default-config-files", false);
+    } else {
+        services = Flags::default();
     }
-    Options {
+    let options = Options {
         priority: arguments.one("deb-priority").map(|priority| priority.value.clone()),
         fields: arguments.many("deb-field").filter_map(|field| self::field(field, problems)).collect(),
         installed_size: arguments
@@ -50,10 +58,10 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
         shlibs: arguments.one("deb-shlibs").map(|text| text.value.clone()),
         triggers: triggers(inputs, problems),
         after_purge: inputs.script_of("deb-after-purge", problems),
-        systemd,
         check_errors: is_on("deb-maintainerscripts-force-errorchecks", false),
         ignore_release_in_dependencies: is_on("deb-ignore-iteration-in-dependencies", false),
-    }
+    };
+    (options, services)
 }
 
 fn field(written: &Located<String>, problems: &mut Problems) -> Option<(String, String)> {
@@ -77,7 +85,7 @@ fn field(written: &Located<String>, problems: &mut Problems) -> Option<(String, 
     }
 }
 
-fn systemd(inputs: &Inputs<'_>, extra: &mut Vec<(PackagePath, Entry)>, problems: &mut Problems) -> Systemd {
+fn services(inputs: &Inputs<'_>, extra: &mut Vec<(PackagePath, Entry)>, problems: &mut Problems) -> Flags {
     let arguments = inputs.arguments;
     let directory = arguments.one("deb-systemd-path").map_or(UNIT_DIRECTORY, |path| path.value.as_str());
     let mut units = Vec::new();
@@ -91,14 +99,16 @@ fn systemd(inputs: &Inputs<'_>, extra: &mut Vec<(PackagePath, Entry)>, problems:
         let destination = files::package_path(&destination, problems);
         if let (Some(destination), Some(bytes)) = (destination, inputs.bytes(named, problems)) {
             extra.push((destination, Entry::bytes(bytes, 0o644)));
-            units.push(SystemdUnit { name });
+            units.push(name);
         }
     }
-    Systemd {
+    // What fpm does where its flags do not say; a project that does, is heard where they are silent.
+    let default = |value| (!units.is_empty() && inputs.settings.services.units.is_none()).then_some(value);
+    Flags {
+        enable: arguments.switch("deb-systemd-enable").or(default(false)),
+        start: arguments.switch("deb-systemd-auto-start").or(default(false)),
+        restart_after_upgrade: arguments.switch("deb-systemd-restart-after-upgrade").or(default(true)),
         units,
-        enable: arguments.switch("deb-systemd-enable").unwrap_or(false),
-        start: arguments.switch("deb-systemd-auto-start").unwrap_or(false),
-        restart_after_upgrade: arguments.switch("deb-systemd-restart-after-upgrade").unwrap_or(true),
     }
 }
 
@@ -112,14 +122,24 @@ fn member(
 }
 
 fn triggers(inputs: &Inputs<'_>, problems: &mut Problems) -> Vec<Trigger> {
+    const DIRECTIVES: [&str; 4] = ["interest", "activate", "interest-noawait", "activate-noawait"];
     let mut triggers = Vec::new();
-    for (flag, directive) in [
-        ("deb-interest", "interest"),
-        ("deb-activate", "activate"),
-        ("deb-interest-noawait", "interest-noawait"),
-        ("deb-activate-noawait", "activate-noawait"),
-    ] {
-        for written in inputs.arguments.many(flag) {
+    for written in inputs.settings.deb.triggers.iter().flatten() {
+        let words: Vec<&str> = written.value.split_whitespace().collect();
+        let directive = words.first().and_then(|word| DIRECTIVES.iter().find(|known| *known == word));
+        match (directive, &words[..]) {
+            (Some(directive), [_, name]) => {
+                triggers.push(Trigger { directive, name: (*name).to_owned() });
+            }
+            _ => {
+                let message = format!("`{}` is no trigger", written.value.escape_debug());
+                let help = format!("one of {}, then a path or a name", DIRECTIVES.join(", "));
+                problems.push(Problem::at(&written.place, message).help(help));
+            }
+        }
+    }
+    for directive in DIRECTIVES {
+        for written in inputs.arguments.many(&format!("deb-{directive}")) {
             if written.value.is_empty()
                 || written.value.contains(|c: char| c.is_whitespace() || c.is_control())
             {

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use packhouse_package::assemble::{Attributes, FileRule, FileRules, Source};
-use packhouse_package::{Entry, Mark, PackagePath};
+use packhouse_package::{Capabilities, Entry, Mark, PackagePath};
 
 use super::{Inputs, mode};
 use crate::file::{FileSettings, Located};
@@ -42,10 +42,23 @@ fn rule(file: &FileSettings, problems: &mut Problems) -> Option<FileRule> {
         user: file.owner.as_ref().and_then(|owner| account(owner, problems)),
         group: file.group.as_ref().and_then(|group| account(group, problems)),
         mark: None,
+        capabilities: file.capabilities.as_ref().and_then(|written| capabilities(written, problems)),
     };
     let kind = file.kind.as_ref().map(|kind| kind.value.as_str());
     let source = match (kind, &file.source) {
+        (Some(what @ ("directory" | "symlink" | "ghost")), _) if file.capabilities.is_some() => {
+            let place = file.capabilities.as_ref().map_or(&file.place, |written| &written.place);
+            let problem = Problem::at(place, format!("a {what} has no capabilities"));
+            problems.push(problem.help("name the program that has them"));
+            return None;
+        }
         (Some("directory"), None) => Source::Directory,
+        (Some("ghost"), None) => Source::Ghost,
+        (Some("ghost"), Some(source)) => {
+            let problem = Problem::at(&source.place, "a ghost has no `source`");
+            problems.push(problem.help("the program makes it on the customer's machine; leave `source` out"));
+            return None;
+        }
         (Some("symlink"), Some(target)) if !target.value.is_empty() => {
             Source::Symlink(target.value.clone().into())
         }
@@ -75,7 +88,7 @@ fn rule(file: &FileSettings, problems: &mut Problems) -> Option<FileRule> {
             let written = file.kind.as_ref()?;
             let problem =
                 Problem::at(&written.place, format!("there is no type `{}` of file", written.value));
-            problems.push(problem.help("file, config, doc, license, directory or symlink"));
+            problems.push(problem.help("file, config, doc, license, directory, symlink or ghost"));
             return None;
         }
     };
@@ -93,6 +106,16 @@ fn source_path(written: &Located<String>, problems: &mut Problems) -> Option<Pat
         return None;
     }
     Some(path.into())
+}
+
+/// Capabilities as setcap(8) reads them.
+fn capabilities(written: &Located<String>, problems: &mut Problems) -> Option<Capabilities> {
+    let parsed = Capabilities::parse(&written.value);
+    if parsed.is_none() {
+        let problem = Problem::at(&written.place, format!("`{}` are no capabilities", written.value));
+        problems.push(problem.help("as setcap(8) has them: \"cap_net_bind_service=ep\""));
+    }
+    parsed
 }
 
 /// A user's or group's name (useradd(8)).
@@ -141,6 +164,7 @@ pub(super) fn attribute(
         user: name(user, problems),
         group: name(group, problems),
         mark: None,
+        capabilities: None,
     };
     Some((package_path(&part(path), problems)?, attributes))
 }

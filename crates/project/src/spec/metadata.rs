@@ -1,11 +1,15 @@
 //! What the package says about itself.
 
-use packhouse_package::{Arch, Metadata, PackageName, Relation, Relations, Version};
+use std::sync::Arc;
+
+use packhouse_package::{
+    Arch, ChangelogEntry, Metadata, PackageName, Relation, Relations, Version, changelog,
+};
 
 use super::{Inputs, number};
 use crate::file::Located;
 use crate::project::PROJECT_FILE;
-use crate::{Problem, Problems};
+use crate::{Place, Problem, Problems, SourceFile};
 
 pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Metadata> {
     let (arguments, texts) = (inputs.arguments, &inputs.settings.texts);
@@ -31,17 +35,45 @@ pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Me
         description,
         homepage: text("url", &texts.homepage),
         vendor: text("vendor", &texts.vendor),
-        maintainer: maintainer?,
+        maintainer: maintainer.clone()?,
         license: text("license", &texts.license),
         category: text("category", &texts.category),
         relations: relations(inputs, problems),
-        changelog: Vec::new(),
+        changelog: changelog(inputs, maintainer.as_deref().unwrap_or_default(), problems),
     };
     if let Err(error) = metadata.check() {
         problems.push(inputs.problem(&error));
         return None;
     }
     Some(metadata)
+}
+
+/// Nobody reads more; what is larger is another file by mistake.
+const LONGEST_CHANGELOG: u64 = 1024 * 1024;
+
+/// `[package] changelog`: what is wrong with it is shown in it.
+fn changelog(inputs: &Inputs<'_>, maintainer: &str, problems: &mut Problems) -> Vec<ChangelogEntry> {
+    let Some(named) = &inputs.settings.package.changelog else { return Vec::new() };
+    let Some(path) = inputs.file(named, problems) else { return Vec::new() };
+    let length = fs_err::metadata(inputs.root.join(&path)).map_or(0, |metadata| metadata.len());
+    if length > LONGEST_CHANGELOG {
+        let message =
+            format!("{length} bytes are more than the {LONGEST_CHANGELOG} that a changelog may have");
+        problems.push(Problem::at(&named.place, message).help("keep the entries of the last years"));
+        return Vec::new();
+    }
+    let Some(text) = inputs.text(named, problems) else { return Vec::new() };
+    changelog::parse(&text, maintainer).unwrap_or_else(|errors| {
+        let file = Arc::new(SourceFile { path, text: text.as_str().into() });
+        for error in errors {
+            let start: usize = text.split_inclusive('\n').take(error.line - 1).map(str::len).sum();
+            let length = text[start..].lines().next().map_or(0, str::len);
+            let place = Place { file: file.clone(), span: start..start + length };
+            let problem = Problem::at(&place, error.reason);
+            problems.push(problem.help("Debian's form and that of keepachangelog.com are read"));
+        }
+        Vec::new()
+    })
 }
 
 fn name(written: Option<&Located<String>>, problems: &mut Problems) -> Option<PackageName> {

@@ -1,11 +1,14 @@
 //! What only an rpm can say.
 
 use packhouse_package::assemble::FileRules;
-use packhouse_package::rpm::{Dependency, DependencyKind, FileDigest, Options, Trigger, TriggerMoment};
+use packhouse_package::rpm::{
+    Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, FormatVersion, Options, Trigger,
+    TriggerMoment,
+};
 use packhouse_package::{Mark, Relation};
 
 use super::{Inputs, files, mode};
-use crate::file::Located;
+use crate::file::{Located, TriggerSettings};
 use crate::{Problem, Problems};
 
 pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut Problems) -> Options {
@@ -30,7 +33,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
         before_transaction: inputs.script_of("rpm-pretrans", problems),
         after_transaction: inputs.script_of("rpm-posttrans", problems),
         verify: inputs.script_of("rpm-verifyscript", problems),
-        triggers: triggers(inputs, problems),
+        triggers: Vec::new(),
         own_directories: arguments
             .many("directories")
             .filter_map(|it| files::package_path(it, problems))
@@ -44,6 +47,8 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
             .unwrap_or(false),
         ..Options::default()
     };
+    triggers(inputs, &mut options, problems);
+    options.version = version(inputs, problems);
     for written in arguments.many("rpm-tag") {
         tag(written, &mut options, problems);
     }
@@ -142,8 +147,21 @@ fn tag(written: &Located<String>, options: &mut Options, problems: &mut Problems
     }
 }
 
-fn triggers(inputs: &Inputs<'_>, problems: &mut Problems) -> Vec<Trigger> {
-    let mut triggers = Vec::new();
+/// `[rpm] format`.
+fn version(inputs: &Inputs<'_>, problems: &mut Problems) -> FormatVersion {
+    let Some(written) = &inputs.settings.rpm.format else { return FormatVersion::default() };
+    match written.value {
+        4 => FormatVersion::V4,
+        6 => FormatVersion::V6,
+        other => {
+            let problem = Problem::at(&written.place, format!("there is no rpm format {other}"));
+            problems.push(problem.help("4, which every rpm reads, or 6, which rpm reads from 4.18 on"));
+            FormatVersion::default()
+        }
+    }
+}
+
+fn triggers(inputs: &Inputs<'_>, options: &mut Options, problems: &mut Problems) {
     for (flag, moment) in [
         ("rpm-trigger-before-install", TriggerMoment::BeforeInstall),
         ("rpm-trigger-after-install", TriggerMoment::AfterInstall),
@@ -151,10 +169,97 @@ fn triggers(inputs: &Inputs<'_>, problems: &mut Problems) -> Vec<Trigger> {
         ("rpm-trigger-after-target-uninstall", TriggerMoment::AfterUninstall),
     ] {
         for written in inputs.arguments.many(flag) {
-            triggers.extend(trigger(inputs, written, moment, problems));
+            options.triggers.extend(trigger(inputs, written, moment, problems));
         }
     }
-    triggers
+    for written in inputs.settings.rpm.triggers.iter().flatten() {
+        of_table(inputs, written, options, problems);
+    }
+}
+
+/// One of `[[rpm.triggers]]`: set off by a package, or by files.
+fn of_table(
+    inputs: &Inputs<'_>,
+    written: &TriggerSettings,
+    options: &mut Options,
+    problems: &mut Problems,
+) -> Option<()> {
+    const WHEN: &str = "when = \"before-install\", \"after-install\", \"before-remove\" or \"after-remove\"";
+    let missing = |what: &str, help: &str, problems: &mut Problems| {
+        let message = format!("one of `[[rpm.triggers]]` has no `{what}`");
+        problems.push(Problem::at(&written.place, message).help(help));
+    };
+    if written.script.is_none() {
+        missing("script", "the file that runs: script = \"dist/scripts/refresh.sh\"", problems);
+    }
+    let script = written.script.as_ref().and_then(|script| inputs.script(script, problems));
+    let Some(when) = &written.when else {
+        missing("when", WHEN, problems);
+        return None;
+    };
+    let moment = match when.value.as_str() {
+        "before-install" => TriggerMoment::BeforeInstall,
+        "after-install" => TriggerMoment::AfterInstall,
+        "before-remove" => TriggerMoment::BeforeUninstall,
+        "after-remove" => TriggerMoment::AfterUninstall,
+        other => {
+            problems.push(Problem::at(&when.place, format!("there is no moment `{other}`")).help(WHEN));
+            return None;
+        }
+    };
+    match (&written.package, &written.paths) {
+        (Some(package), None) => {
+            let of_files =
+                [written.priority.as_ref().map(|it| &it.place), written.once.as_ref().map(|it| &it.place)];
+            if let Some(place) = of_files.into_iter().flatten().next() {
+                let problem = Problem::at(place, "only a trigger with `paths` has `priority` and `once`");
+                problems.push(problem.help("leave it out"));
+            }
+            let Some(relation) = Relation::parse(&package.value) else {
+                let problem = Problem::at(&package.place, format!("`{}` is no package", package.value));
+                problems.push(problem.help("as in \"nginx\" or \"nginx >= 1.20\""));
+                return None;
+            };
+            options.triggers.push(Trigger { moment, package: relation, script: script? });
+        }
+        (None, Some(paths)) if !paths.is_empty() => {
+            let moment = match moment {
+                TriggerMoment::AfterInstall => FileTriggerMoment::AfterInstall,
+                TriggerMoment::BeforeUninstall => FileTriggerMoment::BeforeUninstall,
+                TriggerMoment::AfterUninstall => FileTriggerMoment::AfterUninstall,
+                TriggerMoment::BeforeInstall => {
+                    let problem = Problem::at(&when.place, "files set nothing off before they are installed");
+                    problems.push(problem.help("after-install, before-remove or after-remove"));
+                    return None;
+                }
+            };
+            let mut checked = Vec::new();
+            for path in paths {
+                if !path.value.starts_with('/') || path.value.contains(char::is_whitespace) {
+                    let problem = Problem::at(&path.place, format!("`{}` is no absolute path", path.value));
+                    problems.push(problem.help("as in \"/usr/lib/hello/plugins\", without blanks"));
+                } else {
+                    checked.push(path.value.clone());
+                }
+            }
+            let priority = match &written.priority {
+                None => FileTrigger::PRIORITY,
+                Some(written) => u32::try_from(written.value).unwrap_or_else(|_| {
+                    let problem = Problem::at(&written.place, "a priority is a whole number from 0");
+                    problems.push(problem.help("rpm's own is 1000000; higher ones run first"));
+                    FileTrigger::PRIORITY
+                }),
+            };
+            let paths = checked;
+            let once = written.once.as_ref().is_some_and(|once| once.value);
+            options.file_triggers.push(FileTrigger { moment, paths, priority, once, script: script? });
+        }
+        _ => {
+            let problem = Problem::at(&written.place, "a trigger waits for a package or for files");
+            problems.push(problem.help("either package = \"nginx >= 1.20\" or paths = [\"/usr/lib/hello\"]"));
+        }
+    }
+    Some(())
 }
 
 /// `[OPTIONS]PACKAGE: FILE`; the only option is `-p INTERPRETER`.

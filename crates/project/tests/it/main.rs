@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be made is a failed test")]
 
 mod fpm_flags;
+mod package_keys;
