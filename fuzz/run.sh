@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- deb rpm tar ar cpio control gzip xz zstd inspect
+[ $# -gt 0 ] || set -- deb rpm apk pacman zip tar ar cpio control gzip xz zstd inspect
 
 seeds() {
     tree=$(mktemp -d)
@@ -34,10 +34,13 @@ seeds() {
         done
         cp corpus/deb/none corpus/ar/seed
     fi
-    for compression in none gzip zstd; do
-        (cd .. && cargo run -q -p packhouse-package --example write -- rpm "$tree/usr" "fuzz/corpus/rpm/$compression" $compression)
+    # What has no tool here that makes it, our own writers make.
+    for format in rpm apk pacman zip; do
+        mkdir -p corpus/$format
+        (cd .. && cargo run -q -p packhouse-package --example write -- $format "$tree/usr" fuzz/corpus/$format/seed)
     done
-    cp corpus/rpm/gzip corpus/deb/gzip corpus/tar/gnu corpus/inspect/
+    for format in rpm apk pacman zip; do cp corpus/$format/seed corpus/inspect/$format; done
+    cp corpus/deb/gzip corpus/tar/gnu corpus/inspect/
     rm -r "$tree"
 }
 [ -d corpus ] || seeds

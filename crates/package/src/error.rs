@@ -252,9 +252,12 @@ impl Error {
                 "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"
                     .into()
             }
-            Error::NoProgram { .. } => "name the program itself as `destination`, in a rule of its own".into(),
+            Error::NoProgram { .. } => {
+                "name the program itself as `destination`, in a rule of its own".into()
+            }
             Error::Unit { .. } => {
-                "a unit is called as in `hello.service`: its name, and its type behind the last full stop".into()
+                "a unit is called as in `hello.service`: its name, and its type behind the last full stop"
+                    .into()
             }
             Error::Changed { .. } => "let the build finish before packaging".into(),
             _ => return None,

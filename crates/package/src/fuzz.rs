@@ -24,6 +24,9 @@ pub type Reader = (&'static str, fn(&[u8]));
 pub const READERS: &[Reader] = &[
     ("deb", |bytes| inspect(Format::Deb, bytes)),
     ("rpm", |bytes| inspect(Format::Rpm, bytes)),
+    ("apk", |bytes| inspect(Format::Apk, bytes)),
+    ("pacman", |bytes| inspect(Format::Pacman, bytes)),
+    ("zip", |bytes| inspect(Format::Zip, bytes)),
     ("inspect", |bytes| {
         for depth in [Depth::Metadata, Depth::Contents] {
             let _ = inspect_file(&mut Cursor::new(bytes), "", depth);

@@ -102,6 +102,7 @@ mod tests {
             ("amazon-linux", "2", Compression::XZ),
             ("amazon-linux", "2023", Compression::ZSTD),
             ("rocky", "8", Compression::ZSTD),
+            ("arch", "rolling", Compression::ZSTD),
             ("gentoo", "1", Compression::XZ),
         ] {
             assert_eq!(compression(&target(distribution, version)), wanted, "{distribution} {version}");

@@ -300,11 +300,11 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_with_line_and_fix() {
-        let (_, problems) = parse_text("-t deb\n--dependz a\n-v 1.0\n--pacman-user x\nsrc=dst\n--license");
+        let (_, problems) = parse_text("-t deb\n--dependz a\n-v 1.0\n--snap-yaml x\nsrc=dst\n--license");
         for (problem, wanted) in problems.iter().zip([
             "2: fpm has no flag `--dependz` (did you mean `--depends`?)",
             "3: `-v` cannot apply in a target (the version comes from [version]",
-            "4: `--pacman-user` is for another type",
+            "4: `--snap-yaml` is for another type",
             "5: `src=dst` is an input",
             "6: `--license` needs a value",
         ]) {

@@ -56,7 +56,7 @@ pub fn find(name: &str) -> Option<(&'static Flag, bool)> {
 }
 
 fn is_of_a_type(flag: &Flag) -> bool {
-    ["deb-", "rpm-"].iter().any(|prefix| flag.long.starts_with(prefix))
+    ["deb-", "rpm-", "pacman-"].iter().any(|prefix| flag.long.starts_with(prefix))
 }
 
 const fn flag(long: &'static str, value: Value, role: Role) -> Flag {
@@ -237,6 +237,12 @@ pub const FLAGS: &[Flag] = &[
     flag("rpm-ignore-iteration-in-dependencies", Switch, Honoured),
     flag("rpm-verbatim-gem-dependencies", Switch, LANGUAGES),
     flag("rpm-old-perl-dependency-name", Switch, LANGUAGES),
+    // pacman
+    flag("pacman-compression", One, Honoured),
+    flag("pacman-user", One, Honoured),
+    flag("pacman-group", One, Honoured),
+    flag("pacman-use-file-permissions", Switch, OWNERS),
+    flag("pacman-optional-depends", Many, Honoured),
 ];
 
 /// Beginnings of the flags of inputs and outputs that a target cannot have.
@@ -247,7 +253,6 @@ pub const OTHER_TYPES: &[&str] = &[
     "npm-",
     "osxpkg-",
     "p5p-",
-    "pacman-",
     "pear-",
     "pleaserun-",
     "python-",

@@ -9,7 +9,10 @@ use super::flags::{FLAGS, Flag, OTHER_TYPES, Role, Value};
 
 /// What each honoured flag does, in the words of the page.
 const MEANINGS: &[(&str, &str)] = &[
-    ("output-type", "the package's format: `deb`, `rpm` or `apk`. The one flag that every target must have"),
+    (
+        "output-type",
+        "the package's format: `deb`, `rpm`, `apk`, `pacman`, `tar` or `zip`. The one flag that every target must have",
+    ),
     ("input-type", "only `dir`, which it is anyway"),
     ("prefix", "a directory that everything is put below"),
     ("name", "instead of `name`"),
@@ -107,6 +110,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("rpm-trigger-before-uninstall", "the same"),
     ("rpm-trigger-after-target-uninstall", "the same"),
     ("rpm-ignore-iteration-in-dependencies", "`foo = 1.2.3` becomes `foo >= 1.2.3` and `foo < 1.2.4`"),
+    ("pacman-compression", "instead of `[package] compression`, for a package of pacman's"),
+    ("pacman-user", "owns what has no owner of its own"),
+    ("pacman-group", "the group of what has no group of its own"),
+    ("pacman-optional-depends", "`PACKAGE: REASON`: an `optdepend`"),
 ];
 
 const INTRODUCTION: &str = "\

@@ -7,6 +7,7 @@ mod apk;
 mod deb;
 mod files;
 mod metadata;
+mod pacman;
 mod rpm;
 mod setup;
 
@@ -16,9 +17,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::assemble::Spec;
-use packhouse_package::{
-    Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Timestamp,
-};
+use packhouse_package::{Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Timestamp};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::{Arguments, resolve as resolve_file, template};
@@ -49,7 +48,8 @@ pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
     let metadata = metadata?;
     let values = template_values(inputs, &metadata);
     let scripts = scripts(inputs, &values, problems);
-    let options = Options { compression: compression(inputs, problems), deb, rpm, apk, ..Options::default() };
+    let pacman = pacman::resolve(inputs, problems);
+    let options = Options { compression: compression(inputs, problems), deb, rpm, apk, pacman };
     Some(Spec { metadata, rules, scripts, setup, timestamp: inputs.time, options })
 }
 
@@ -116,11 +116,10 @@ impl<'a> Inputs<'a> {
 
     /// Where a value of a flag or a list was written.
     fn value(&self, value: &str) -> Option<&'a Located<String>> {
-        let deb = self.settings.deb.triggers.iter().flatten();
         let apk = &self.settings.apk;
         let of_apk = apk.install_if.iter().chain(&apk.trigger_directories).flatten();
-        let lists = self.settings.lists.all().chain(self.arguments.values());
-        let mut lists = lists.chain(deb).chain(of_apk);
+        let of_deb = self.settings.deb.triggers.iter().flatten();
+        let mut lists = self.settings.lists.all().chain(self.arguments.values()).chain(of_apk).chain(of_deb);
         lists.find(|written| written.value.trim() == value)
     }
 
@@ -289,7 +288,10 @@ fn compression(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Compressi
     let settings = &inputs.settings.package;
     let word = of_format("compression").or(settings.compression.as_ref());
     let preferred = distribution::compression(inputs.target);
-    let mut compression = if is_readable(preferred) { preferred } else { *readable.first()? };
+    // What a distribution's package manager reads best says nothing of a plain archive.
+    let is_its_own = distribution::Distribution::find(&inputs.target.distribution)
+        .is_none_or(|distribution| distribution.format() == inputs.format);
+    let mut compression = if is_its_own && is_readable(preferred) { preferred } else { *readable.first()? };
     if let Some(word) = word {
         // rpm's multi-threaded variant of xz; every xz of ours is.
         let name = if word.value == "xzmt" { "xz" } else { &word.value };

@@ -62,7 +62,7 @@ fn path(path: &str) -> PackagePath {
 
 #[test]
 fn no_honoured_flag_is_ignored() {
-    for format in ["deb", "rpm"] {
+    for format in ["deb", "rpm", "pacman"] {
         let tree = Tree::new(&format!("-t {format}"));
         let project = Project::open(tree.0.path()).unwrap();
         tree.plan().unwrap();
@@ -78,8 +78,12 @@ fn no_honoured_flag_is_ignored() {
         };
         project.plan(&Selection::All, &facts).unwrap();
         asked.extend(project.arguments_of(0).asked());
-        let other = if format == "deb" { "rpm-" } else { "deb-" };
-        for flag in FLAGS.iter().filter(|flag| flag.role == Role::Honoured && !flag.long.starts_with(other)) {
+        let is_anothers = |long: &str| {
+            ["deb", "rpm", "pacman"]
+                .iter()
+                .any(|other| *other != format && long.starts_with(&format!("{other}-")))
+        };
+        for flag in FLAGS.iter().filter(|flag| flag.role == Role::Honoured && !is_anothers(flag.long)) {
             assert!(asked.contains(flag.long), "--{} is honoured, but nobody asks for it", flag.long);
         }
     }
@@ -321,6 +325,25 @@ fn what_only_an_apk_can_say_arrives() {
     ] {
         tree.write("dist/packhouse.toml", &format!("{SETTINGS}[apk]\n{wrong}"));
         assert_eq!(tree.problems(), [format!("dist/packhouse.toml:{problem}")]);
+    }
+}
+
+#[test]
+fn what_only_pacman_can_say_arrives() {
+    let tree = Tree::new(
+        "-t pacman --pacman-optional-depends 'vim: to edit' --pacman-user web --pacman-group www --pacman-compression xz",
+    );
+    let options = tree.package().options;
+    assert_eq!(options.pacman.optional_depends[0].as_str(), "vim: to edit");
+    assert_eq!(options.pacman.owner.unwrap().group, "www");
+    assert_eq!(options.compression, Some(Compression::XZ));
+}
+
+#[test]
+fn plain_archives_have_their_own_default_compression() {
+    for (format, compression) in [("tar", "gzip"), ("zip", "gzip"), ("deb", "zstd")] {
+        let package = Tree::new(&format!("-t {format}")).package();
+        assert_eq!(package.options.compression.unwrap().name(), compression, "{format}");
     }
 }
 

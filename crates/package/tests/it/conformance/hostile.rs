@@ -22,6 +22,7 @@ fn optional(place: &mut Option<String>, value: &str) -> bool {
     true
 }
 
+/// What must not be installed (`foo != 1`, apk's own `!foo`) may be another list of the same package.
 fn related(list: &mut Vec<Relation>, value: &str) -> bool {
     list.extend(Relation::parse(value));
     !list.is_empty()
@@ -99,7 +100,7 @@ const FIELDS: [Field; 12] = [
     Field {
         name: "depends",
         set: |metadata, value| related(&mut metadata.relations.depends, value),
-        read: |inspection| joined(inspection, "depends") + &joined(inspection, "requires"),
+        read: |inspection| ["depends", "conflicts", "breaks"].map(|list| joined(inspection, list)).concat(),
     },
     Field {
         name: "provides",
@@ -190,7 +191,7 @@ fn base(facts: &Facts) -> Package {
 /// The same text to every format: they spell `-` and `_`, cases and blanks by their own rules.
 fn plain(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_whitespace() && !"(),".contains(*c))
+        .filter(|c| !c.is_whitespace() && !"(),!".contains(*c))
         .collect::<String>()
         .to_lowercase()
         .replace('_', "-")
