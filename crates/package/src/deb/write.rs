@@ -46,7 +46,7 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
         .chain(package.files.iter())
         .filter(|(_, entry)| !matches!(entry.kind, Kind::Ghost))
         .collect();
-    for path in entries.keys().filter(|path| path.as_bytes().contains(&b'\n')) {
+    if let Some(path) = entries.keys().find(|path| path.as_bytes().contains(&b'\n')) {
         // `tarobject` in dpkg's src/main/archives.c; and `md5sums` is made of lines.
         let reason = "dpkg installs no file with a line break in its name";
         return Err(Error::FileName { path: (**path).clone(), format: "deb", reason });

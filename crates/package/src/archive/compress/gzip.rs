@@ -262,7 +262,7 @@ pub(crate) fn padded(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
 pub(crate) fn placeholder<const N: usize>(number: u64) -> [u8; N] {
     let mut bytes = [0; N];
     for (part, chunk) in (0_u64..).zip(bytes.chunks_mut(8)) {
-        let mut word = (number << 8 | part).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut word = ((number << 8) | part).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let word = (word ^ (word >> 31)).to_le_bytes();
