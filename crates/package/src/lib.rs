@@ -31,6 +31,8 @@ pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod glue;
 mod identify;
 pub mod inspect;

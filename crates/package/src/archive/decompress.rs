@@ -17,7 +17,7 @@ use std::io::{self, BufRead, Read};
 
 use liblzma::stream::{CONCATENATED, Stream};
 
-pub(crate) use members::{Member, Members};
+pub(crate) use members::Members;
 
 use super::part::Part;
 use crate::Result;
@@ -102,7 +102,7 @@ pub(crate) struct Decoder<R: BufRead> {
 
 enum Inner<R: BufRead> {
     None(Counted<R>),
-    Gzip(Box<Members<Counted<R>>>),
+    Gzip(Members<Counted<R>>),
     Lzma(Box<liblzma::bufread::XzDecoder<Counted<R>>>),
     Zstd(Box<zstd::Decoder<'static, Counted<R>>>),
 }
@@ -126,7 +126,7 @@ impl<R: BufRead> Decoder<R> {
         let from = Counted { from, consumed: 0 };
         let inner = match method {
             Method::None => Inner::None(from),
-            Method::Gzip => Inner::Gzip(Box::new(Members::joined(from, part))),
+            Method::Gzip => Inner::Gzip(Members::joined(from, part)),
             Method::Xz | Method::Lzma => {
                 let stream = match method {
                     Method::Xz => Stream::new_stream_decoder(MEMORY, CONCATENATED),

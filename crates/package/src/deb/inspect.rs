@@ -34,6 +34,8 @@ const CONFFILES: Part = Part { format: "deb", name: "conffiles" };
 
 /// All of control.tar, unpacked: `md5sums` of a million files has some 100 MB.
 const LARGEST_CONTROL_TAR: u64 = 256 << 20;
+/// Sums in `md5sums`.
+const MOST_SUMS: u64 = 1 << 20;
 /// The control file itself.
 const LARGEST_CONTROL: u64 = 1 << 20;
 /// Any other file but `md5sums`.
@@ -59,7 +61,7 @@ pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> 
         let limit = inspection.installed_size.unwrap_or(0).saturating_mul(5) / 4 + (64 << 20);
         let from = BufReader::with_capacity(64 << 10, ar.open(&members.data)?);
         let decoder = Decoder::new(members.data_method, from, DATA_TAR, limit.max(DEFAULT_OUTPUT))?;
-        inspection.files = Some(files(decoder, &control)?);
+        inspection.files = Some(files(decoder, control)?);
     }
     Ok(inspection)
 }
@@ -205,6 +207,9 @@ fn parse_md5sums(bytes: &[u8]) -> Result<BTreeMap<Vec<u8>, [u8; 16]>> {
         if sums.insert(path, sum).is_some() {
             return Err(MD5SUMS.malformed(format!("a file comes twice: `{}`", shown(line))));
         }
+        if sums.len() as u64 > MOST_SUMS {
+            return Err(MD5SUMS.beyond("sums", MOST_SUMS));
+        }
     }
     Ok(sums)
 }
@@ -321,10 +326,11 @@ fn description(value: &str) -> (String, String) {
 }
 
 /// Lists data.tar, hashes its files, and compares them with `md5sums`.
-fn files(decoder: impl Read, control: &ControlTar) -> Result<Vec<InspectedFile>> {
+fn files(decoder: impl Read, control: ControlTar) -> Result<Vec<InspectedFile>> {
     let mut tar = Tar::new(decoder, DATA_TAR, End::Blocks);
     let mut files = Vec::new();
-    let mut expected = control.md5sums.clone();
+    let mut expected = control.md5sums;
+    let is_summed = !expected.is_empty();
     // Of files that may have hard links, when there are sums to compare.
     let mut sums = BTreeMap::new();
     while let Some(entry) = tar.next()? {
@@ -332,7 +338,6 @@ fn files(decoder: impl Read, control: &ControlTar) -> Result<Vec<InspectedFile>>
         let sum = match &entry.kind {
             EntryKind::File => {
                 let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
-                let is_summed = !control.md5sums.is_empty();
                 tar.feed(|piece| {
                     sha256.update(piece);
                     if is_summed {

@@ -19,7 +19,7 @@ mod control;
 mod documents;
 mod inspect;
 mod options;
-mod paragraph;
+pub(crate) mod paragraph;
 mod read;
 mod relation;
 mod scripts;

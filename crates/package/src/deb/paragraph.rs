@@ -81,12 +81,6 @@ impl Paragraph {
         Ok(Paragraph(fields))
     }
 
-    /// A field's value.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let field = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        field.map(|(_, value)| value.as_str())
-    }
-
     /// Removes a field and returns its value; `None` when it is missing or empty.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let place = self.0.iter().position(|(known, _)| known.eq_ignore_ascii_case(name))?;
@@ -127,7 +121,7 @@ mod tests {
             b"Package: hello\nDepends: a (>= 1),\n b |\n  c,\nDescription: d\n e\n .\n  f\nEmpty:\n",
         )
         .unwrap();
-        assert_eq!(paragraph.get("package"), Some("hello"));
+        assert_eq!(paragraph.take("package").unwrap(), "hello");
         assert_eq!(paragraph.take_relations("Depends"), ["a (>= 1)", "b | c"]);
         assert_eq!(paragraph.take("Description").unwrap(), "d\n e\n .\n  f");
         assert_eq!(paragraph.take("Empty"), None);

@@ -16,6 +16,8 @@ mod deb_hostile_input;
 mod deb_lifecycle;
 mod deb_reference;
 mod deb_reproducible;
+mod hostile_deb;
+mod hostile_rpm;
 mod memory;
 mod pacman_fixture;
 mod pacman_hostile_packages;

@@ -2,7 +2,9 @@
 
 mod build;
 mod completions;
+mod diff;
 mod init;
+mod inspect;
 mod key;
 mod man;
 mod publish;
@@ -66,6 +68,10 @@ enum Command {
     Sign(sign::Sign),
     /// Check a package or a site as a customer would
     Verify(verify::Verify),
+    /// Show what packages say, run and hold
+    Inspect(inspect::Inspect),
+    /// Compare two packages, of one format or of two
+    Diff(diff::Diff),
     /// Put the packages of pkg/ on the distribution site
     Publish(publish::Publish),
     /// Build, sign and publish: the whole job
@@ -131,6 +137,8 @@ impl Command {
             Command::Build(command) => command.run(context),
             Command::Sign(command) => command.run(context),
             Command::Verify(command) => command.run(context),
+            Command::Inspect(command) => command.run(context),
+            Command::Diff(command) => command.run(context),
             Command::Publish(command) => command.run(context),
             Command::Release(command) => command.run(context),
             Command::Key(command) => command.run(context),

@@ -4,7 +4,9 @@
 //! an [`Event`] function, and return values; they never print. A newcomer starts at [`release()`].
 
 mod build;
+mod diff;
 mod event;
+mod inspect;
 mod keys;
 mod manifest;
 mod plan;
@@ -15,7 +17,9 @@ mod usage;
 mod verify;
 
 pub use build::{BuildOptions, BuildReport, Failure, build};
+pub use diff::{Change, ChangedFile, Difference, Lists, ScriptChange, diff};
 pub use event::{Event, OnEvent, Stage};
+pub use inspect::{Inspected, inspect};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};
 pub use plan::{PlanOptions, Planned, find_project, plan};

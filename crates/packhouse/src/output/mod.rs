@@ -4,8 +4,11 @@
 //! has: a line for each target redrawn in place on a terminal, plain lines with the same words elsewhere, one
 //! JSON document a line with `--json`.
 
+pub mod difference;
 mod error;
+mod escape;
 mod human;
+pub mod inspection;
 mod json;
 
 use std::io::{IsTerminal as _, Write as _};

@@ -11,6 +11,8 @@ const COMMANDS: &[&str] = &[
     "build",
     "sign",
     "verify",
+    "inspect",
+    "diff",
     "publish",
     "release",
     "key",

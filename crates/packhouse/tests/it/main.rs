@@ -11,6 +11,7 @@ mod existing_tree;
 mod failing_targets;
 mod gnupg;
 mod help_examples;
+mod inspect_and_diff;
 mod interrupted;
 mod json;
 mod keys;

@@ -27,7 +27,7 @@ pub(crate) struct Members<R: BufRead> {
 enum State<R: BufRead> {
     /// Before the first member or between two.
     Between(Hashed<R>),
-    Inside(GzDecoder<Hashed<R>>),
+    Inside(Box<GzDecoder<Hashed<R>>>),
     /// Something failed; what is left is not to be believed.
     Broken,
 }
@@ -80,7 +80,7 @@ impl<R: BufRead> Members<R> {
                 }
                 from.start();
                 self.has_output = false;
-                self.state = State::Inside(GzDecoder::new(from));
+                self.state = State::Inside(Box::new(GzDecoder::new(from)));
                 Ok(true)
             }
             _ => Err(self.part.malformed("a gzip member was not read to its end")),
@@ -170,7 +170,7 @@ impl<R: BufRead> Read for Members<R> {
                 unreachable!("it was looked at just now")
             };
             self.has_output = false;
-            self.state = State::Inside(GzDecoder::new(from));
+            self.state = State::Inside(Box::new(GzDecoder::new(from)));
         }
     }
 }

@@ -162,3 +162,18 @@ fn a_member_must_be_read_to_its_end() {
     assert!(members.next().unwrap());
     assert!(members.end().is_err());
 }
+
+/// IN-13: within the limit of bytes, and still nothing that anybody packages.
+#[test]
+fn a_gigabyte_out_of_some_kilobytes_is_taken_for_a_bomb() {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..1030 {
+        encoder.write_all(&zeros).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    assert!(bomb.len() < 200 << 10, "{}", bomb.len());
+    let mut decoder = Decoder::new(Method::Zstd, &bomb[..], PART, DEFAULT_OUTPUT).unwrap();
+    let error: Error = io::copy(&mut decoder, &mut io::sink()).unwrap_err().into();
+    assert!(matches!(error, Error::BeyondLimit { limit: RATIO, .. }), "{error}");
+}

@@ -27,7 +27,14 @@ impl Header {
             b"ustar  \0" => false,
             magic => return Err(part.malformed(format!("a header's magic is `{}`", shown(magic)))),
         };
-        Ok(Header { block, is_ustar })
+        let header = Header { block, is_ustar };
+        // Of extended headers too, whose numbers mean nothing: bsdtar takes none with a broken one.
+        header.mode(part)?;
+        header.user_number(part)?;
+        header.group_number(part)?;
+        header.size(part)?;
+        header.modified(part)?;
+        Ok(header)
     }
 
     /// The type's letter.

@@ -52,7 +52,8 @@ impl Tree {
             }
             EntryKind::Special(_) => Seen::Other,
         };
-        for (slash, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+        // From the nearest one up: what is above a directory that was seen was looked at when that one came.
+        for (slash, _) in path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/') {
             let above = &path[..slash];
             match self.seen.get(above) {
                 None => {
@@ -61,7 +62,7 @@ impl Tree {
                     // A path of 4 KiB has 2,000 directories: they count as what they take.
                     self.check()?;
                 }
-                Some(Seen::Implied | Seen::Directory) => {}
+                Some(Seen::Implied | Seen::Directory) => break,
                 Some(Seen::File | Seen::Other) => {
                     let reason = format!("lies below `{}`, which is no directory", shown(above));
                     return Err(refuse(&reason));

@@ -1,6 +1,6 @@
 //! The list of files of a header: parallel arrays, one element a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::read::header::same_length;
 use super::super::read::payload::{Expected, file_digest_name};
@@ -159,7 +159,7 @@ fn paths(headers: &Headers) -> Result<Vec<Vec<u8>>> {
     for directory in &directories {
         let components = directory.strip_prefix(b"/").and_then(|rest| match rest {
             b"" => Some(&b""[..]),
-            rest => rest.strip_suffix(b"/"),
+            rest => rest.strip_suffix(b"/").filter(|components| !components.is_empty()),
         });
         let is_plain = |components: &[u8]| {
             components.is_empty()
@@ -201,7 +201,9 @@ fn paths(headers: &Headers) -> Result<Vec<Vec<u8>>> {
 
 const LONGEST_PATH: usize = 4095;
 /// All paths together.
-const MOST_NAMES: u64 = 256 << 20;
+const MOST_NAMES: u64 = 128 << 20;
+/// What lies above the files, each counted once.
+const MOST_DIRECTORIES: u64 = 1 << 20;
 
 /// Sets of names of one file, by each of their indexes: regular files with the same device and inode, as rpm has
 /// it (`rpmfilesBuildNLink` in its `lib/rpmfi.cc`).
@@ -238,9 +240,17 @@ fn check_tree(files: &[InspectedFile]) -> Result<()> {
             return Err(HEADER.malformed(format!("`{}` comes twice", shown(&file.path))));
         }
     }
+    let mut checked: BTreeSet<&[u8]> = BTreeSet::new();
     for file in files {
-        for (slash, _) in file.path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/') {
-            let above = &file.path[..slash];
+        // From the nearest directory up, until one that was looked at before.
+        let slashes = file.path.iter().enumerate().skip(1).rev().filter(|(_, byte)| **byte == b'/');
+        for above in slashes.map(|(slash, _)| &file.path[..slash]) {
+            if !checked.insert(above) {
+                break;
+            }
+            if checked.len() as u64 > MOST_DIRECTORIES {
+                return Err(HEADER.beyond("directories above files", MOST_DIRECTORIES));
+            }
             if kinds.get(above) == Some(&false) {
                 let (path, above) = (shown(&file.path), shown(above));
                 return Err(HEADER.malformed(format!("`{path}` lies below `{above}`, which is no directory")));
