@@ -19,9 +19,9 @@ use crate::{Error, Owner, Result, Timestamp};
 /// With which hash the control member is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// RSA with SHA-256, which apk reads since 2.14.
+    /// RSA with SHA-256, which apk reads since 2.7.
     Rsa256,
-    /// RSA with SHA-512, which apk reads since 2.14.
+    /// RSA with SHA-512, which apk reads since 2.7.
     Rsa512,
 }
 

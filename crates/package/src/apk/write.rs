@@ -205,10 +205,9 @@ fn write_files(
             let capabilities = entry.capabilities.filter(|_| has_bytes);
             let member = Member { path: &name, kind, mode: *mode, owner, sha1, capabilities };
             tar.member(&member).map_err(unwrap)?;
-            while has_bytes {
-                match pieces.next()? {
-                    Piece::Bytes(bytes) => tar.write_all(&bytes).map_err(unwrap)?,
-                    _ => break,
+            if has_bytes {
+                while let Piece::Bytes(bytes) = pieces.next()? {
+                    tar.write_all(&bytes).map_err(unwrap)?;
                 }
             }
         }
