@@ -13,7 +13,6 @@ packages="
     rpm rpmlint dnf
     pacman-package-manager makepkg libarchive-tools unzip
     gnupg gpgv sqv
-    binutils cpio libarchive-tools xz-utils zstd
     binutils cpio openssl xz-utils zstd
     curl faketime git mount procps python3 strace shellcheck time
     elixir erlang-base erlang-crypto erlang-dev erlang-inets erlang-ssl
