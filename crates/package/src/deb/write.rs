@@ -28,7 +28,7 @@ use crate::archive::compress::{Compression, gzip};
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
-use crate::together::{Archive, Contents, Digest, Parts, Stream, Written};
+use crate::together::{Archive, Contents, Digest, Hashing, Parts, Stream, Written};
 use crate::{Content, Entry, Error, FileTree, Owner, Package, PackagePath, Result, Timestamp, deb, sysusers};
 
 /// Every entry of the package, by path.
@@ -131,7 +131,7 @@ impl Parts for Deb<'_> {
         Stream {
             compression: self.compression,
             digest: Digest::Md5,
-            is_hashed: false,
+            hashing: Hashing::No,
             has_tail: true,
             limit: Some(("deb", SIZE_LIMIT)),
         }

@@ -16,4 +16,5 @@ mod rpm_lint;
 mod rpm_pretrans;
 mod rpm_reference;
 mod rpm_setup;
+mod rpm_v6;
 mod version_order;
