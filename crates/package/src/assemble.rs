@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use crate::{
-    Capabilities, Entry, Error, FileTree, Kind, Mark, Metadata, Options, Package, PackagePath, Result, Scripts,
-    Services, Setup, Timestamp, pattern,
+    Capabilities, Entry, Error, FileTree, Kind, Mark, Metadata, Options, Package, PackagePath, Result,
+    Scripts, Services, Setup, Timestamp, pattern,
 };
 
 /// Files that only keep a directory in Git; never packaged.

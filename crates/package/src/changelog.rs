@@ -60,7 +60,8 @@ pub struct LineError {
 /// assert_eq!(entries[0].changes, ["Added: Greetings."]);
 /// ```
 pub fn parse(text: &str, maintainer: &str) -> Result<Vec<ChangelogEntry>, Vec<LineError>> {
-    let is_markdown = text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| line.starts_with('#'));
+    let is_markdown =
+        text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| line.starts_with('#'));
     let mut reader = Reader::default();
     for (index, line) in text.lines().enumerate() {
         reader.line = index + 1;
@@ -132,8 +133,11 @@ impl Reader {
                 return self.wrong("a signature (` -- `) without an entry above it");
             }
             self.is_open = false;
-            let Some((author, date)) = trailer.split_once("  ").filter(|(author, _)| is_author(author)) else {
-                return self.wrong("a signature is written as ` -- Name <address>  Wed, 01 May 2024 12:00:00 +0000`");
+            let Some((author, date)) = trailer.split_once("  ").filter(|(author, _)| is_author(author))
+            else {
+                return self.wrong(
+                    "a signature is written as ` -- Name <address>  Wed, 01 May 2024 12:00:00 +0000`",
+                );
             };
             if let Some(entry) = self.entries.last_mut() {
                 entry.author = author.to_owned();
@@ -158,8 +162,11 @@ impl Reader {
                 let (version, rest) = rest.split_once(") ")?;
                 let (distributions, urgency) = rest.split_once(';')?;
                 let is_word = |text: &str| !text.is_empty() && !text.contains([' ', '\t', '(', ')']);
-                (is_word(name) && is_version(version) && !distributions.trim().is_empty() && urgency.contains('='))
-                    .then_some(version)
+                (is_word(name)
+                    && is_version(version)
+                    && !distributions.trim().is_empty()
+                    && urgency.contains('='))
+                .then_some(version)
             });
             match heading {
                 Some(version) => self.open(version, ""),
@@ -276,7 +283,9 @@ mod tests {
         match parse(text, BY) {
             Ok(entries) => entries
                 .iter()
-                .map(|entry| format!("{} {} {}: {:?}\n", entry.version, entry.time, entry.author, entry.changes))
+                .map(|entry| {
+                    format!("{} {} {}: {:?}\n", entry.version, entry.time, entry.author, entry.changes)
+                })
                 .collect(),
             Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
         }

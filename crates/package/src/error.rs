@@ -113,6 +113,12 @@ pub enum Error {
         /// Where it was found.
         path: PathBuf,
     },
+    /// A program with capabilities that no rule of the project names.
+    #[error("`{}` has file capabilities", .path.display())]
+    CapabilitiesOnDisk {
+        /// Where it was found.
+        path: PathBuf,
+    },
     /// An entry below something that is not a directory.
     #[error("`{path}` cannot lie below `{file}`, which is not a directory")]
     BelowFile {
@@ -228,6 +234,11 @@ impl Error {
             Error::SpecialFile { .. } => "leave it out; let a script or systemd-tmpfiles create it".into(),
             Error::SetId { .. } => {
                 "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"
+                    .into()
+            }
+            Error::CapabilitiesOnDisk { .. } => {
+                "say so in [[files]]: its destination and `capabilities = \"cap_net_bind_service=ep\"`; and clear \
+                 them in the build with setcap -r"
                     .into()
             }
             Error::NoProgram { .. } => "name the program itself as `destination`, in a rule of its own".into(),

@@ -81,8 +81,7 @@ impl Account {
     /// # Errors
     /// Naming what is wrong.
     pub fn check(&self) -> Result<()> {
-        let wrong =
-            |what, reason| Err(Error::Account { account: self.name.clone(), what, reason });
+        let wrong = |what, reason| Err(Error::Account { account: self.name.clone(), what, reason });
         const NAME: &str =
             "it has 1 to 31 lower-case letters, digits, `-` and `_`, the first a letter or `_`";
         if !is_account_name(&self.name) {
@@ -107,7 +106,9 @@ impl Account {
             return wrong("home", "it is an absolute path of letters, digits and `._-+@`");
         }
         match shell {
-            Some(shell) if !is_path(shell) => wrong("shell", "it is an absolute path of letters, digits and `._-+@`"),
+            Some(shell) if !is_path(shell) => {
+                wrong("shell", "it is an absolute path of letters, digits and `._-+@`")
+            }
             _ => Ok(()),
         }
     }
@@ -122,8 +123,7 @@ fn is_account_name(name: &str) -> bool {
 
 /// systemd.unit(5): the characters of a unit's name, and its type behind the last full stop.
 fn check_unit(unit: &str) -> Result<()> {
-    const KINDS: [&str; 8] =
-        ["service", "socket", "timer", "path", "target", "mount", "automount", "swap"];
+    const KINDS: [&str; 8] = ["service", "socket", "timer", "path", "target", "mount", "automount", "swap"];
     let is_known = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     let is_unit = unit.len() <= 255
         && unit.chars().all(is_known)
@@ -151,7 +151,8 @@ mod tests {
         for name in ["a.service", "a-b@.service", "a@1.timer", "x.y.socket"] {
             assert!(check_unit(name).is_ok(), "{name}");
         }
-        for name in ["", "x", "x y.service", "$(reboot).service", "../x.service", "x.", "@.service", "x.conf"] {
+        for name in ["", "x", "x y.service", "$(reboot).service", "../x.service", "x.", "@.service", "x.conf"]
+        {
             assert!(check_unit(name).is_err(), "{name}");
         }
         assert_eq!(running("a@.service"), "a@*.service");

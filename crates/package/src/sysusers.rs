@@ -68,11 +68,8 @@ mod tests {
     use super::*;
 
     fn user(name: &str, comment: &str, home: &str, shell: Option<&str>, groups: &[&str]) -> Account {
-        let kind = AccountKind::User {
-            comment: comment.into(),
-            home: home.into(),
-            shell: shell.map(str::to_owned),
-        };
+        let kind =
+            AccountKind::User { comment: comment.into(), home: home.into(), shell: shell.map(str::to_owned) };
         Account { name: name.into(), kind, groups: groups.iter().map(|group| (*group).into()).collect() }
     }
 

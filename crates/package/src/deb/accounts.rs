@@ -118,9 +118,7 @@ impl Accounts<'_> {
 
     /// Makes them without systemd-sysusers, to the same effect.
     fn make(&self) -> Vec<String> {
-        let group = |name: &str| {
-            format!("knows group {name} || groupadd {IN_ROOT} --system {name}")
-        };
+        let group = |name: &str| format!("knows group {name} || groupadd {IN_ROOT} --system {name}");
         let mut lines: Vec<String> = Vec::new();
         for account in self.accounts {
             lines.push(group(&account.name));

@@ -25,7 +25,9 @@ fn generate_with(
 
 #[test]
 fn a_package_without_scripts_has_no_maintainer_scripts() {
-    assert!(generate_with("x", &Scripts::new(), &Options::default(), &Services::default()).unwrap().is_empty());
+    assert!(
+        generate_with("x", &Scripts::new(), &Options::default(), &Services::default()).unwrap().is_empty()
+    );
 }
 
 #[test]
@@ -232,8 +234,7 @@ fn debconf_is_loaded_before_anything_happens() {
         after_purge: Some(Script::shell("true\n")),
         ..Options::default()
     };
-    let texts =
-        generate_with("x", &scripts(&Moment::ALL), &options, &Services::default()).unwrap();
+    let texts = generate_with("x", &scripts(&Moment::ALL), &options, &Services::default()).unwrap();
     for (name, condition) in [("postinst", "if [ -e "), ("postrm", "if [ \"$1\" = purge ] && [ -e ")] {
         let head: Vec<&str> = texts[name].lines().skip(2).take(3).collect();
         assert_eq!(head[0], "set -e", "{name}");

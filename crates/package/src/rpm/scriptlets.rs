@@ -92,11 +92,8 @@ pub(super) fn put(package: &Package, header: &mut Header, dependencies: &mut Dep
         put_counting(scriptlet, scripts, &glue, header, dependencies);
     }
     let after_transaction = put_after_transaction(options, &glue, header, dependencies)?;
-    let verbatim = [
-        (PRETRANS, &options.before_transaction),
-        (POSTTRANS, after_transaction),
-        (VERIFY, &options.verify),
-    ];
+    let verbatim =
+        [(PRETRANS, &options.before_transaction), (POSTTRANS, after_transaction), (VERIFY, &options.verify)];
     for (tags, script) in verbatim {
         let Some(script) = script else { continue };
         put_scriptlet(&tags, script.interpreter(), script.argument(), script.text(), header);
@@ -140,7 +137,8 @@ fn put_counting(
         lines.extend(behind);
         lines
     });
-    let mut text = if present.iter().any(Option::is_some) { functions.text().to_owned() } else { String::new() };
+    let mut text =
+        if present.iter().any(Option::is_some) { functions.text().to_owned() } else { String::new() };
     let mut decision = Vec::new();
     if scriptlet.tags.when == sense::PRE {
         decision.extend(glue.before());
@@ -185,7 +183,12 @@ fn put_after_transaction<'a>(
     if let Some(script) = options.after_transaction.as_ref().filter(|script| script.is_lua()) {
         let reason = "a package with services needs a shell there";
         let value = script.interpreter().into();
-        return Err(Error::Option { format: "rpm", option: "the script after the transaction in", value, reason });
+        return Err(Error::Option {
+            format: "rpm",
+            option: "the script after the transaction in",
+            value,
+            reason,
+        });
     }
     let script = options.after_transaction.as_ref().map(|script| ("after_transaction", script));
     let functions = Functions::new(script);
@@ -244,18 +247,12 @@ fn put_triggers(options: &Options, header: &mut Header, dependencies: &mut Depen
 }
 
 /// Tags of the two kinds of file triggers, beside [`FileTrigger::once`].
-const FILE_TRIGGERS: [(bool, [u32; 7]); 2] = [
-    (false, [5066, 5067, 5069, 5071, 5072, 5070, 5084]),
-    (true, [5076, 5077, 5079, 5081, 5082, 5080, 5085]),
-];
+const FILE_TRIGGERS: [(bool, [u32; 7]); 2] =
+    [(false, [5066, 5067, 5069, 5071, 5072, 5070, 5084]), (true, [5076, 5077, 5079, 5081, 5082, 5080, 5085])];
 
 /// As rpmbuild does (`processScriptFiles` in `build/pack.c`): scripts, interpreters and priorities in the order
 /// given, conditions with the index of their script.
-fn put_file_triggers(
-    options: &Options,
-    header: &mut Header,
-    dependencies: &mut Dependencies,
-) -> Result<()> {
+fn put_file_triggers(options: &Options, header: &mut Header, dependencies: &mut Dependencies) -> Result<()> {
     for (once, [texts, programs, names, versions, flags, indexes, priorities]) in FILE_TRIGGERS {
         let triggers: Vec<&FileTrigger> =
             options.file_triggers.iter().filter(|trigger| trigger.once == once).collect();
@@ -272,7 +269,12 @@ fn put_file_triggers(
                 if !path.starts_with('/') || path.chars().any(|c| c.is_whitespace() || c.is_control()) {
                     let reason = "it is an absolute path without blanks";
                     let value = path.clone();
-                    return Err(Error::Option { format: "rpm", option: "the file trigger's path", value, reason });
+                    return Err(Error::Option {
+                        format: "rpm",
+                        option: "the file trigger's path",
+                        value,
+                        reason,
+                    });
                 }
                 conditions.push((path.as_str(), moment, index as u32));
             }

@@ -64,9 +64,7 @@ impl<'a> Glue<'a> {
 
     /// In front of everything in `%pre`.
     pub(super) fn before(&self) -> Vec<String> {
-        let group = |name: &str| {
-            format!("getent group {name} >/dev/null || groupadd -r {name} || exit")
-        };
+        let group = |name: &str| format!("getent group {name} >/dev/null || groupadd -r {name} || exit");
         let mut lines = Vec::new();
         for account in self.accounts {
             lines.push(group(&account.name));
@@ -77,7 +75,9 @@ impl<'a> Glue<'a> {
             let (name, home, comment) = (&account.name, quote(home), quote(comment.trim()));
             let shell = quote(shell.as_deref().unwrap_or("/usr/sbin/nologin"));
             lines.push(format!("getent passwd {name} >/dev/null ||"));
-            lines.push(format!("    useradd -r -M -g {name} -d {home} -s {shell} -c {comment} {name} || exit"));
+            lines.push(format!(
+                "    useradd -r -M -g {name} -d {home} -s {shell} -c {comment} {name} || exit"
+            ));
             lines.extend(account.groups.iter().map(|group| format!("usermod -a -G {group} {name} || exit")));
         }
         lines

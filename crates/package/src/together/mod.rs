@@ -211,7 +211,11 @@ pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, 
 }
 
 /// Writes one package by itself.
-pub(crate) fn write_one(parts: Box<dyn Parts + '_>, resources: Resources, out: &mut dyn Output) -> Result<()> {
+pub(crate) fn write_one(
+    parts: Box<dyn Parts + '_>,
+    resources: Resources,
+    out: &mut dyn Output,
+) -> Result<()> {
     out.seek(SeekFrom::Start(parts.start()))?;
     let stream = parts.stream();
     let share = Share { threads: resources.threads, memory: stream.compression.memory_budget() };
@@ -315,10 +319,8 @@ fn is_same(a: &dyn Parts, b: &dyn Parts) -> bool {
     (0..one.members()).all(|member| {
         front.clear();
         other_front.clear();
-        let fronts = (
-            one.front(member, position, &mut front),
-            other.front(member, position, &mut other_front),
-        );
+        let fronts =
+            (one.front(member, position, &mut front), other.front(member, position, &mut other_front));
         let contents = (one.content(member), other.content(member));
         position += front.len() as u64 + contents.0.map_or(0, |content| content.size);
         matches!(fronts, (Ok(()), Ok(())))

@@ -7,6 +7,8 @@ mod deb_hostile_input;
 mod deb_lifecycle;
 mod deb_reference;
 mod deb_reproducible;
+mod deb_setup;
+mod hostile_tree;
 mod memory;
 mod rpm_dump;
 mod rpm_fixture;

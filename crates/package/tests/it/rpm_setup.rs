@@ -202,11 +202,8 @@ fn query(rpm: &packhouse_clients::Client, file: &Path, format: &str) -> String {
 }
 
 fn accounts() -> Vec<Account> {
-    let kind = AccountKind::User {
-        comment: "Says \"hello\"".into(),
-        home: "/var/lib/hello".into(),
-        shell: None,
-    };
+    let kind =
+        AccountKind::User { comment: "Says \"hello\"".into(), home: "/var/lib/hello".into(), shell: None };
     vec![
         Account { name: "hello".into(), kind, groups: vec!["video".into(), "greeters".into()] },
         Account { name: "greeters".into(), kind: AccountKind::Group, groups: Vec::new() },
@@ -314,7 +311,8 @@ fn a_ghost_is_the_packages_though_the_program_makes_it() {
         .unwrap();
     assert_eq!(root.run(["-V", "hello", "--nodeps"]), "");
     assert_eq!(root.run(["-qf", "--qf", "%{NAME}\n", "/var/lib/hello/cache"]), "hello\n");
-    let listing = root.run(["-q", "hello", "--qf", "[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms}\n]"]);
+    let listing =
+        root.run(["-q", "hello", "--qf", "[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms}\n]"]);
     assert!(listing.contains("/var/lib/hello/cache g -rw-r-----\n"), "{listing}");
     root.run(["-e", "hello"]);
     assert!(!root.exists("/var/lib/hello"));
@@ -403,7 +401,13 @@ Name: hello\nVersion: 1\nRelease: 1\nSummary: s\nLicense: MIT\nBuildArch: noarch
         script: Script::shell(text),
     };
     package.options.rpm.file_triggers = vec![
-        trigger(FileTriggerMoment::AfterInstall, &["/usr/lib/b", "/usr/lib/a"], 2_000_000, false, "echo in\n"),
+        trigger(
+            FileTriggerMoment::AfterInstall,
+            &["/usr/lib/b", "/usr/lib/a"],
+            2_000_000,
+            false,
+            "echo in\n",
+        ),
         trigger(
             FileTriggerMoment::AfterUninstall,
             &["/usr/lib/a"],

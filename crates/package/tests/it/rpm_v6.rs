@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::rpm::FormatVersion;
@@ -83,7 +82,8 @@ fn the_headers_are_what_the_specification_says() {
     };
     assert_eq!(signatures[&273].1, digest(&bytes[start..end], "-sha256"));
     assert_eq!(signatures[&279].1, digest(&bytes[start..end], "-sha3-256"));
-    for (tags_of, name) in [([5092, 5097], "-sha256"), ([5121, 5122], "sha512"), ([5123, 5124], "-sha3-256")] {
+    for (tags_of, name) in [([5092, 5097], "-sha256"), ([5121, 5122], "sha512"), ([5123, 5124], "-sha3-256")]
+    {
         for tag in tags_of {
             assert_eq!(tags[&tag].1, digest(payload, name), "{tag}");
         }
@@ -121,6 +121,7 @@ fn rpm_4_checks_installs_and_verifies_it() {
         let file = write(&v6(compression), directory.path());
         let checked = rpmkeys.run(["-Kv".as_ref(), "--nosignature".as_ref(), file.as_os_str()]);
         assert!(checked.contains("Header SHA256 digest: OK"), "{checked}");
+        assert!(checked.contains("Payload SHA256 digest: OK"), "{checked}");
         assert!(!checked.contains("BAD"), "{checked}");
         root.run(["-i".as_ref(), "--nodeps".as_ref(), file.as_os_str()]);
         assert_eq!(root.run(["-V", "hello", "--nodeps"]), "");
@@ -147,6 +148,11 @@ fn a_changed_byte_is_found() {
     let mut bad = good.clone();
     bad[end.next_multiple_of(8) + 2000] ^= 1;
     assert!(!check(&bad, "header.rpm").status.success(), "in the header");
+    let mut bad = good.clone();
+    let last = bad.len() - 200;
+    bad[last] ^= 1;
+    let output = check(&bad, "payload.rpm");
+    assert!(packhouse_clients::text(&output).contains("Payload SHA256 digest: BAD"), "{output:?}");
 }
 
 #[test]
@@ -158,5 +164,4 @@ fn a_name_that_is_not_utf_8_is_refused_by_format_6_only() {
     assert!(error.to_string().contains("format 6 takes only UTF-8"), "{error}");
     package.options.rpm.version = FormatVersion::V4;
     try_bytes(&package).unwrap();
-
 }

@@ -57,7 +57,8 @@ fn changelog(inputs: &Inputs<'_>, maintainer: &str, problems: &mut Problems) -> 
     let Some(path) = inputs.file(named, problems) else { return Vec::new() };
     let length = fs_err::metadata(inputs.root.join(&path)).map_or(0, |metadata| metadata.len());
     if length > LONGEST_CHANGELOG {
-        let message = format!("{length} bytes are more than the {LONGEST_CHANGELOG} that a changelog may have");
+        let message =
+            format!("{length} bytes are more than the {LONGEST_CHANGELOG} that a changelog may have");
         problems.push(Problem::at(&named.place, message).help("keep the entries of the last years"));
         return Vec::new();
     }

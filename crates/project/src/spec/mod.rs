@@ -15,9 +15,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::assemble::Spec;
-use packhouse_package::{
-    Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Timestamp,
-};
+use packhouse_package::{Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Timestamp};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::{Arguments, resolve as resolve_file, template};

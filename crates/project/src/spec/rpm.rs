@@ -209,7 +209,8 @@ fn of_table(
     };
     match (&written.package, &written.paths) {
         (Some(package), None) => {
-            let of_files = [written.priority.as_ref().map(|it| &it.place), written.once.as_ref().map(|it| &it.place)];
+            let of_files =
+                [written.priority.as_ref().map(|it| &it.place), written.once.as_ref().map(|it| &it.place)];
             if let Some(place) = of_files.into_iter().flatten().next() {
                 let problem = Problem::at(place, "only a trigger with `paths` has `priority` and `once`");
                 problems.push(problem.help("leave it out"));

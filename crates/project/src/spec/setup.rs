@@ -88,7 +88,8 @@ fn account(written: &AccountSettings, problems: &mut Problems) -> Option<Account
             shell: text(&written.shell),
         },
         Some("group") => {
-            let of_users = [("comment", &written.comment), ("home", &written.home), ("shell", &written.shell)];
+            let of_users =
+                [("comment", &written.comment), ("home", &written.home), ("shell", &written.shell)];
             for (key, setting) in of_users {
                 if let Some(setting) = setting {
                     let problem = Problem::at(&setting.place, format!("a group has no `{key}`"));

@@ -259,7 +259,10 @@ fn every_key_reaches_the_rpm() {
          Mon Jan 01 2024 Ann Example <ann@example.com> - 1.1.0: - First.\n"
     );
     let triggers = rpm.run(["-qp", "--nosignature", "--triggers", file.to_str().unwrap()]);
-    assert!(triggers.contains("triggerin scriptlet (using /bin/sh) -- nginx >= 1.20\n: triggered"), "{triggers}");
+    assert!(
+        triggers.contains("triggerin scriptlet (using /bin/sh) -- nginx >= 1.20\n: triggered"),
+        "{triggers}"
+    );
     let triggers = query(&rpm, &file, "[%{TRANSFILETRIGGERNAME} %{TRANSFILETRIGGERPRIORITIES}]");
     assert_eq!(triggers, "/usr/lib/hello/plugins 5000");
     let posttrans = query(&rpm, &file, "%{POSTTRANS}");
@@ -332,10 +335,7 @@ fn every_wrong_value_has_its_line_and_its_fix() {
                 "9: `services.enable` must be `true` or `false` (-)",
             ],
         ),
-        (
-            "[services]\nunit = []\n",
-            &["9: unknown key `services.unit` (did you mean `units`?)"],
-        ),
+        ("[services]\nunit = []\n", &["9: unknown key `services.unit` (did you mean `units`?)"]),
         (
             "[[accounts]]\nkind = \"user\"\n",
             &["8: one of `[[accounts]]` has no `name` (say how it is called: name = \"hello\")"],
@@ -415,6 +415,8 @@ fn what_is_wrong_with_a_changelog_is_shown_in_it() {
     tree.write("CHANGELOG.md", "# Changelog\n\n## 1.2\n");
     assert_eq!(
         tree.problems(),
-        ["CHANGELOG.md:3: a version's heading is written as `## [1.2.0] - 2024-05-01` (Debian's form and that of keepachangelog.com are read)"]
+        [
+            "CHANGELOG.md:3: a version's heading is written as `## [1.2.0] - 2024-05-01` (Debian's form and that of keepachangelog.com are read)"
+        ]
     );
 }
