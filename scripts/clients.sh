@@ -13,6 +13,7 @@ packages="
     rpm rpmlint dnf
     gnupg gpgv sqv
     binutils cpio xz-utils zstd
+    libcap2-bin libc-bin passwd systemd openssl attr
     curl faketime git mount procps python3 strace shellcheck time
     elixir erlang-base erlang-crypto erlang-dev erlang-inets erlang-ssl
 "
