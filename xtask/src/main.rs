@@ -1,5 +1,6 @@
 //! The project's own chores: `cargo xtask <chore>`.
 
+mod bench;
 mod lint;
 mod test;
 mod tidy;
@@ -14,6 +15,8 @@ const USAGE: &str = "usage: cargo xtask <chore>
   test [ARGUMENT…]   install the clients the tests need, run every test, count (arguments go to cargo test)
   clients            install the clients the tests need
   lint               formatting, clippy, documentation, shell scripts, tidy
+  bench [WORD…]      speed, memory and size beside dpkg-deb, rpmbuild and nfpm: all cases, or only these: small tree many
+                     large, deb rpm, gzip xz zstd zstd-19; --quick, --write (into docs/performance.md)
   memory             the memory of large packages, with few and many threads: minutes
   tidy               the rules of the house: dependencies between crates, sizes of files, names
   ci                 test and lint
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match (chore.as_str(), rest.is_empty()) {
         ("test", _) => test::run(&rest),
+        ("bench", _) => bench::run(&rest),
         ("clients", true) => test::install_clients(),
         ("lint", true) => lint::run(),
         ("memory", true) => memory(),

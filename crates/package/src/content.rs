@@ -10,6 +10,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::OFlags;
 
 use crate::error::Change;
+use crate::together::Contents;
 use crate::{Content, Error, Result};
 
 /// Passes the bytes of `content` on in order, and checks that they are `size` bytes.
@@ -50,6 +51,89 @@ pub(crate) fn read(content: &Content, size: u64, mut sink: impl FnMut(&[u8]) -> 
                 sink(&buffer[..count as usize])?;
             }
         }
+    }
+}
+
+/// A file that is read, as [`read`] does it, by somebody who has a place for the bytes.
+pub(crate) struct Opened<'a> {
+    path: &'a Path,
+    file: fs::File,
+    before: Metadata,
+}
+
+impl<'a> Opened<'a> {
+    /// Opens the file at `path`.
+    pub(crate) fn open(path: &'a Path) -> Result<Opened<'a>> {
+        let (file, before) = open(path)?;
+        Ok(Opened { path, file, before })
+    }
+
+    /// Reads into `into`, which is not longer than what is missing of `size` bytes when `done` have been read.
+    pub(crate) fn read(&mut self, into: &mut [u8], size: u64, done: u64) -> Result<usize> {
+        while !into.is_empty() {
+            match self.file.read(into) {
+                Ok(0) => {
+                    let change = Change::Size { expected: size, found: done };
+                    return Err(Error::Changed { path: self.path.into(), change });
+                }
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(0)
+    }
+
+    /// Checks, when `size` bytes have been read, that they are all, and that nobody wrote to the file meanwhile.
+    pub(crate) fn check(&mut self, size: u64) -> Result<()> {
+        let after = self.file.metadata()?;
+        let mut found = after.len();
+        if size == 0 && found == 0 {
+            // What the kernel makes up (`/proc`) has bytes, but no length.
+            found = self.file.read(&mut [0])? as u64;
+        }
+        let change = if found != size {
+            Change::Size { expected: size, found }
+        } else if times(&after) != times(&self.before) {
+            Change::Written
+        } else {
+            return Ok(());
+        };
+        Err(Error::Changed { path: self.path.into(), change })
+    }
+}
+
+/// Up to here files on different paths are compared by their bytes; from here on they count as different.
+const COMPARED: u64 = 1 << 20;
+
+/// Whether two contents of one size are the same bytes, as far as that is to be had for little.
+pub(crate) fn is_same(a: &Contents<'_>, b: &Contents<'_>) -> bool {
+    let all = |of: &Contents<'_>| -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        let gathered = read(of.content, of.size, |bytes| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        });
+        gathered.ok().map(|()| all)
+    };
+    match (a.content, b.content) {
+        (Content::Path(a), Content::Path(b)) if a == b => true,
+        (Content::Bytes(a), Content::Bytes(b)) => a == b,
+        _ if a.size > COMPARED => false,
+        _ => all(a).is_some_and(|bytes| all(b) == Some(bytes)),
+    }
+}
+
+/// The same error once more, for each package that a file is in.
+pub(crate) fn again(error: &Error) -> Error {
+    match error {
+        Error::Io(error) => io::Error::new(error.kind(), error.to_string()).into(),
+        Error::Changed { path, change } => Error::Changed { path: path.clone(), change: *change },
+        Error::SpecialFile { path, what } => Error::SpecialFile { path: path.clone(), what },
+        Error::TooLarge { what, size, format, limit } => {
+            Error::TooLarge { what: what.clone(), size: *size, format, limit: *limit }
+        }
+        error => io::Error::other(error.to_string()).into(),
     }
 }
 

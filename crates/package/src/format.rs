@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use crate::archive::compress::Compression;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::together::Parts;
 use crate::{
     Arch, Error, FileTree, Metadata, Result, Scripts, Setup, Timestamp, apk, deb, pacman, rpm, tar, zip,
 };
@@ -84,6 +85,16 @@ pub trait PackageFormat: Send + Sync {
     /// When a file cannot be read or changes while it is read, when `out` fails, and when the format cannot
     /// say what the package holds.
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()>;
+
+    /// The package in parts, for a format that writes packages together (see [`crate::together`]); `None` for one that
+    /// writes each by itself.
+    ///
+    /// # Errors
+    /// When the format cannot say what the package holds.
+    fn parts<'a>(&self, package: &'a Package) -> Result<Option<Box<dyn Parts + 'a>>> {
+        let _ = package;
+        Ok(None)
+    }
 
     /// How the names of its files end, as in `.deb`.
     fn endings(&self) -> &'static [&'static str];

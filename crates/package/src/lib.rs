@@ -14,6 +14,7 @@
 //! | [`format`](mod@format) | the trait every format implements, and the list of formats |
 //! | [`deb`], [`rpm`] | what only one of them can say |
 //! | [`pattern`], [`timestamp`] | what paths and times are given as |
+//! | [`together`] | packages that share reading, hashing and compressing |
 //! | [`archive`] | compressed streams |
 //!
 //! A package file, ours or another's, is read by [`inspect_file`]: what it says, and what is in it. See [`inspect`].
@@ -48,6 +49,7 @@ pub mod setup;
 mod sysusers;
 pub mod tar;
 pub mod timestamp;
+pub mod together;
 pub mod version;
 pub mod zip;
 

@@ -10,10 +10,9 @@
 //! makes them again in an image whose `/etc` is empty, and every distribution's own packages do the same. Ids are
 //! the machine's to choose.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::{Account, AccountKind, Entry, Package, PackagePath, Result};
+use crate::{Account, AccountKind, Entry, FileTree, Package, PackagePath, Result};
 
 /// The text of the file: groups before the users that are members of them.
 pub(crate) fn text(accounts: &[Account]) -> String {
@@ -49,23 +48,19 @@ fn word(text: &str) -> String {
     }
 }
 
-/// The package with the file for its accounts, unless it has one of its own there, or no accounts.
+/// The file for the package's accounts, unless it has one of its own there, or no accounts.
 ///
 /// # Errors
 /// When something that is no directory is in the way.
-pub(crate) fn packaged(package: &Package) -> Result<Cow<'_, Package>> {
-    if package.setup.accounts.is_empty() {
-        return Ok(Cow::Borrowed(package));
-    }
+pub(crate) fn missing(package: &Package) -> Result<FileTree> {
+    let mut tree = FileTree::new();
     let path = format!("usr/lib/sysusers.d/{}.conf", package.metadata.name);
     let path = PackagePath::new(path).expect("a package's name has no character that a path cannot have");
-    if package.files.entry(&path).is_some() {
-        return Ok(Cow::Borrowed(package));
+    let accounts = &package.setup.accounts;
+    if !accounts.is_empty() && package.files.entry(&path).is_none() {
+        tree.insert(path, Entry::bytes(text(accounts).into_bytes(), 0o644))?;
     }
-    let mut package = package.clone();
-    package.files.insert(path, Entry::bytes(text(&package.setup.accounts).into_bytes(), 0o644))?;
-    package.files.complete();
-    Ok(Cow::Owned(package))
+    Ok(tree)
 }
 
 #[cfg(test)]

@@ -20,12 +20,11 @@
 
 pub(crate) mod gzip;
 pub(crate) mod stored;
+mod xz;
+mod zstd;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-
-use liblzma::stream::{Check, Filters, LzmaOptions, MtStreamBuilder, Stream};
-use zstd::zstd_safe::CParameter;
 
 use crate::Resources;
 
@@ -113,7 +112,18 @@ impl Compression {
         }
     }
 
-    fn memory_budget(self) -> u64 {
+    /// What a compressor with that many threads takes, in bytes.
+    pub(crate) fn memory(self, threads: NonZeroUsize) -> u64 {
+        match self {
+            Compression::None => 0,
+            Compression::Gzip(_) => gzip::memory(threads),
+            Compression::Xz(level) => xz::memory(level, threads).unwrap_or(u64::MAX),
+            Compression::Zstd(level) => zstd::memory(level, threads),
+        }
+    }
+
+    /// What compressors may take together, in bytes.
+    pub(crate) fn memory_budget(self) -> u64 {
         let is_harder = match self {
             Compression::None | Compression::Gzip(_) => false,
             Compression::Xz(level) => level > 2,
@@ -130,11 +140,24 @@ const DEFAULT_BUDGET: u64 = 60 << 20;
 /// How much is gathered before a compressor sees it: callers write tar headers of 512 bytes.
 const PIECE: usize = 256 << 10;
 
+/// What is this large goes to the compressor as it is.
+const DIRECT: usize = 64 << 10;
+
+/// What one of several streams may take of the machine. Has no influence on the bytes written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// How many threads compress, if memory suffices for as many.
+    pub(crate) threads: NonZeroUsize,
+    /// For the compressor, in bytes.
+    pub(crate) memory: u64,
+}
+
 /// Compresses what is written to it into `W`.
 ///
 /// [`Encoder::finish`] must be called: a dropped encoder leaves an incomplete stream. `flush` passes nothing
 /// on, because output would depend on when it is called.
 pub struct Encoder<W: Write> {
+    compression: Compression,
     gathered: Vec<u8>,
     stream: Inner<W>,
 }
@@ -142,8 +165,8 @@ pub struct Encoder<W: Write> {
 enum Inner<W: Write> {
     None(W),
     Gzip(gzip::Encoder<W>),
-    Xz(liblzma::write::XzEncoder<W>),
-    Zstd(zstd::Encoder<'static, W>),
+    Xz(xz::Encoder<W>),
+    Zstd(zstd::Encoder<W>),
 }
 
 impl<W: Write> Encoder<W> {
@@ -152,22 +175,27 @@ impl<W: Write> Encoder<W> {
     /// # Errors
     /// When the compressor does not have that level, or memory is short.
     pub fn new(compression: Compression, resources: Resources, out: W) -> io::Result<Encoder<W>> {
+        let share = Share { threads: resources.threads, memory: compression.memory_budget() };
+        Encoder::with_share(compression, share, out)
+    }
+
+    /// Starts a stream with a share of what several streams may take.
+    ///
+    /// # Errors
+    /// As [`Encoder::new`].
+    pub(crate) fn with_share(compression: Compression, share: Share, out: W) -> io::Result<Encoder<W>> {
         if !compression.has_level() {
             let message = format!("{} has no such level: {compression:?}", compression.name());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let threads = resources.threads;
-        let budget = compression.memory_budget();
+        let Share { threads, memory } = share;
         let stream = match compression {
             Compression::None => Inner::None(out),
             Compression::Gzip(level) => Inner::Gzip(gzip::Encoder::new(level, threads, out)?),
-            Compression::Xz(level) => {
-                let stream = xz_stream(level, threads, budget)?;
-                Inner::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
-            }
-            Compression::Zstd(level) => Inner::Zstd(zstd_encoder(level, threads, budget, out)?),
+            Compression::Xz(level) => Inner::Xz(xz::Encoder::new(level, threads, memory, out)?),
+            Compression::Zstd(level) => Inner::Zstd(zstd::Encoder::new(level, threads, memory, out)?),
         };
-        Ok(Encoder { gathered: Vec::with_capacity(PIECE), stream })
+        Ok(Encoder { compression, gathered: Vec::with_capacity(PIECE), stream })
     }
 
     /// Ends the stream and returns `out`, which is not flushed.
@@ -184,21 +212,48 @@ impl<W: Write> Encoder<W> {
         }
     }
 
+    /// Ends the head of the stream and returns `out`, which is not flushed, and how the stream goes on.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    pub(crate) fn seam(mut self) -> io::Result<(W, Seam)> {
+        self.pass_on()?;
+        let (out, seam) = match self.stream {
+            Inner::None(out) => (out, Kind::None),
+            Inner::Gzip(encoder) => encoder.seam().map(|(out, seam)| (out, Kind::Gzip(seam)))?,
+            Inner::Xz(encoder) => {
+                let Compression::Xz(level) = self.compression else { unreachable!("it is an encoder of xz") };
+                encoder.seam(level).map(|(out, seam)| (out, Kind::Xz(seam)))?
+            }
+            Inner::Zstd(encoder) => encoder.seam().map(|(out, seam)| (out, Kind::Zstd(seam)))?,
+        };
+        Ok((out, Seam(seam)))
+    }
+
     fn pass_on(&mut self) -> io::Result<()> {
-        let piece = &self.gathered;
-        match &mut self.stream {
-            Inner::None(out) => out.write_all(piece)?,
-            Inner::Gzip(encoder) => encoder.write_all(piece)?,
-            Inner::Xz(encoder) => encoder.write_all(piece)?,
-            Inner::Zstd(encoder) => encoder.write_all(piece)?,
-        }
+        compress(&mut self.stream, &self.gathered)?;
         self.gathered.clear();
         Ok(())
     }
 }
 
+fn compress<W: Write>(stream: &mut Inner<W>, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        Inner::None(out) => out.write_all(bytes),
+        Inner::Gzip(encoder) => encoder.write_all(bytes),
+        Inner::Xz(encoder) => encoder.write(bytes),
+        Inner::Zstd(encoder) => encoder.write(bytes),
+    }
+}
+
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What is large already need not be copied once more.
+        if bytes.len() >= DIRECT {
+            self.pass_on()?;
+            compress(&mut self.stream, bytes)?;
+            return Ok(bytes.len());
+        }
         if self.gathered.len() == PIECE {
             self.pass_on()?;
         }
@@ -212,73 +267,29 @@ impl<W: Write> Write for Encoder<W> {
     }
 }
 
-/// liblzma's multi-threaded encoder with as many threads as fit into `budget` bytes, at least one.
-fn xz_stream(level: u8, threads: NonZeroUsize, budget: u64) -> io::Result<Stream> {
-    let mut filters = Filters::new();
-    filters.lzma2(&LzmaOptions::new_preset(u32::from(level))?);
-    let mut builder = MtStreamBuilder::new();
-    // CRC64 is xz's default check, and dpkg and rpm verify it.
-    builder.filters(filters).check(Check::Crc64).block_size(xz_block(level));
-    let mut count = u32::try_from(threads.get()).unwrap_or(u32::MAX).clamp(1, 64);
-    while count > 1 && builder.threads(count).memusage() > budget {
-        count -= 1;
-    }
-    Ok(builder.threads(count).encoder()?)
+/// Where a stream goes on: what has been written is its head, which several streams may share, each with a tail
+/// of its own.
+#[derive(Debug)]
+pub(crate) struct Seam(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    None,
+    Gzip(gzip::Seam),
+    Xz(xz::Seam),
+    Zstd(zstd::Seam),
 }
 
-/// Blocks of twice the dictionary, at least 1 MiB. liblzma would take three times (xz(1), `--block-size`), which
-/// is 0.4 % smaller at level 2 and takes 12 MiB more for two threads. The dictionaries are those of xz(1).
-fn xz_block(level: u8) -> u64 {
-    let dictionary: u64 = match level {
-        0 => 256 << 10,
-        1 => 1 << 20,
-        2 => 2 << 20,
-        3..=4 => 4 << 20,
-        5..=6 => 8 << 20,
-        7 => 16 << 20,
-        8 => 32 << 20,
-        _ => 64 << 20,
-    };
-    (2 * dictionary).max(1 << 20)
-}
-
-/// zstd's multi-threaded encoder with as many threads as fit into `budget` bytes, at least one.
-fn zstd_encoder<W: Write>(
-    level: u8,
-    threads: NonZeroUsize,
-    budget: u64,
-    out: W,
-) -> io::Result<zstd::Encoder<'static, W>> {
-    let (tables, job) = zstd_memory(level);
-    let mut encoder = zstd::Encoder::new(out, i32::from(level))?;
-    // A checksum of the content, as the `zstd` program writes it: damage shows on unpacking.
-    encoder.include_checksum(true)?;
-    encoder.set_parameter(CParameter::JobSize(job << 20))?;
-    let fixed = 3 * u64::from(job);
-    let each = u64::from(tables + 2 * job);
-    let fitting = ((budget >> 20).saturating_sub(fixed) / each).max(1);
-    // Never 0: that is the single-threaded encoder, whose output differs.
-    let count = u32::try_from(threads.get()).unwrap_or(u32::MAX).min(fitting as u32);
-    encoder.multithread(count)?;
-    Ok(encoder)
-}
-
-/// What a level takes, in MiB: the match finder's tables of one thread (zstd's `clevels.h`, hash and chain
-/// logarithms), and the size of a job.
-///
-/// A thread holds a job's input and, at worst, as much output; zstd keeps three more to be filled. zstd would
-/// take jobs of four windows (16 MiB at level 9, 106 MB for two threads); 2 MiB cost 1.7 % in size there, and
-/// 63 MB less.
-fn zstd_memory(level: u8) -> (u32, u32) {
-    match level {
-        0..=4 => (2, 2),
-        5..=6 => (4, 2),
-        7..=8 => (7, 2),
-        9 => (13, 2),
-        10..=11 => (25, 16),
-        12..=15 => (65, 16),
-        16 => (49, 16),
-        _ => (90, 32),
+impl Seam {
+    /// The rest of the stream: what holds `tail`, and the end. Behind the head it makes one gzip member, one xz
+    /// stream, one zstd frame.
+    pub(crate) fn tail(&self, tail: &[u8]) -> io::Result<Vec<u8>> {
+        match &self.0 {
+            Kind::None => Ok(tail.to_vec()),
+            Kind::Gzip(seam) => seam.tail(tail),
+            Kind::Xz(seam) => seam.tail(tail),
+            Kind::Zstd(seam) => Ok(seam.tail(tail)),
+        }
     }
 }
 
@@ -307,6 +318,31 @@ mod tests {
             encoder.flush().unwrap();
         }
         encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_tail_makes_one_stream_of_a_shared_head() {
+        let (head, tail) = (sample(3 << 20), sample(5_000));
+        for compression in [Compression::None, Compression::GZIP, Compression::XZ, Compression::ZSTD] {
+            let resources = Resources { threads: NonZeroUsize::new(2).unwrap() };
+            let mut encoder = Encoder::new(compression, resources, Vec::new()).unwrap();
+            encoder.write_all(&head).unwrap();
+            let (compressed, seam) = encoder.seam().unwrap();
+            for tail in [&tail[..], b"another", b""] {
+                let stream = [compressed.clone(), seam.tail(tail).unwrap()].concat();
+                let mut read = Vec::new();
+                match compression {
+                    Compression::None => read = stream,
+                    Compression::Gzip(_) => {
+                        let mut decoder = flate2::read::GzDecoder::new(&stream[..]);
+                        std::io::Read::read_to_end(&mut decoder, &mut read).unwrap();
+                    }
+                    Compression::Xz(_) => liblzma::copy_decode(&stream[..], &mut read).unwrap(),
+                    Compression::Zstd(_) => ::zstd::stream::copy_decode(&stream[..], &mut read).unwrap(),
+                }
+                assert!(read == [&head, tail].concat(), "{compression:?}");
+            }
+        }
     }
 
     #[test]
@@ -355,12 +391,13 @@ mod tests {
 
     #[test]
     fn two_threads_fit_into_the_memory_of_the_default_levels() {
-        let mut filters = Filters::new();
-        filters.lzma2(&LzmaOptions::new_preset(2).unwrap());
-        let mut builder = MtStreamBuilder::new();
-        builder.filters(filters).check(Check::Crc64).block_size(xz_block(2)).threads(2);
-        assert!(builder.memusage() <= DEFAULT_BUDGET, "{}", builder.memusage());
-        let (tables, job) = zstd_memory(9);
-        assert!(u64::from(3 * job + 2 * (tables + 2 * job)) << 20 <= DEFAULT_BUDGET);
+        let two = NonZeroUsize::new(2).unwrap();
+        for compression in [Compression::XZ, Compression::ZSTD, Compression::GZIP] {
+            assert!(
+                compression.memory(two) <= DEFAULT_BUDGET,
+                "{compression:?}: {}",
+                compression.memory(two)
+            );
+        }
     }
 }

@@ -10,7 +10,10 @@
 //! newc cannot say sizes of 4 GiB and more. rpm 4.12 and later then takes everything but the contents from the
 //! package header ([rpm's format]); one such file makes every member of the payload a stripped one.
 //!
-//! The module does not read archives and knows no hard links: a package holds each file once.
+//! Names of one file are members with one inode and their number as link count; the last of them has the
+//! contents, as rpm wants it.
+//!
+//! The module does not read archives.
 //!
 //! [cpio(5)]: https://man.freebsd.org/cgi/man.cgi?query=cpio&sektion=5
 //! [rpm's format]: https://github.com/rpm-software-management/rpm/blob/master/docs/manual/format_v4.md#payload
@@ -41,14 +44,22 @@ pub struct Member<'a> {
     pub mode: u16,
     /// Seconds since 1970.
     pub modified: u32,
+    /// How many members have this inode.
+    pub links: u32,
     /// Length of its contents: a file's bytes, a symbolic link's target, else 0.
     pub size: u32,
 }
 
 impl<W: Write> Writer<W> {
     /// Starts an archive.
+    #[cfg(test)]
     pub fn new(out: W) -> Writer<W> {
-        Writer { out, position: 0, announced: 0 }
+        Writer::at(out, 0)
+    }
+
+    /// Goes on with an archive of which `position` bytes have been written elsewhere, with complete members.
+    pub fn at(out: W, position: u64) -> Writer<W> {
+        Writer { out, position, announced: 0 }
     }
 
     /// Starts a member in newc form; its contents follow by `write`.
@@ -61,7 +72,7 @@ impl<W: Write> Writer<W> {
         write!(
             self.out,
             "070701{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{:08x}{name_size:08x}{:08x}",
-            member.inode, member.mode, 0, 0, 1, member.modified, member.size, 0, 0, 0, 0, 0,
+            member.inode, member.mode, 0, 0, member.links, member.modified, member.size, 0, 0, 0, 0, 0,
         )?;
         self.out.write_all(member.name)?;
         self.out.write_all(b"\0")?;
@@ -134,7 +145,7 @@ mod tests {
     use super::*;
 
     fn member(name: &[u8], size: u32) -> Member<'_> {
-        Member { name, inode: 1, mode: 0o100644, modified: 0x6553_f100, size }
+        Member { name, inode: 1, mode: 0o100644, modified: 0x6553_f100, links: 1, size }
     }
 
     #[test]

@@ -20,7 +20,6 @@ mod documents;
 mod inspect;
 mod options;
 pub(crate) mod paragraph;
-mod read;
 mod relation;
 mod scripts;
 mod systemd;
@@ -31,6 +30,7 @@ pub use options::{Options, Trigger};
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::together::{self, Parts};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
 /// The deb format.
@@ -50,7 +50,11 @@ impl PackageFormat for Deb {
     }
 
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
-        write::write(package, resources, out)
+        together::write_one(write::parts(package)?, resources, out)
+    }
+
+    fn parts<'a>(&self, package: &'a Package) -> Result<Option<Box<dyn Parts + 'a>>> {
+        write::parts(package).map(Some)
     }
 
     fn endings(&self) -> &'static [&'static str] {

@@ -7,27 +7,29 @@
 //! | `data.tar`, `.gz`, `.xz` or `.zst` | the files, names starting with `./` |
 //!
 //! `control.tar` comes first and holds the MD5 sum of every file, so the files would have to be read twice, or
-//! the compressed files kept somewhere. But the sums' *length* is known: `control.tar` is written with zeros
-//! for the sums, in a gzip stream that only stores, whose length depends on nothing else, and written again
-//! over itself when the sums are known. That costs the compression of `control.tar`, some 60 bytes a file, and
-//! keeps packaging free of temporary files. Every dpkg reads gzip.
+//! the compressed files kept somewhere. But the sums' *length* is known, and nearly what they compress to: its
+//! place is kept for placeholders and filled when the sums are known (see `gzip::padded`). That keeps packaging
+//! free of temporary files. Every dpkg reads gzip.
 //!
-//! A thread reads each file once and hashes it, while this one hands the archive to the compressor. Memory
-//! holds the tree, one line per file of `md5sums`, and what is between the two threads.
+//! `data.tar` has the project's files first; what Packhouse adds, which names the version, comes last, so that
+//! packages with the same files share all but the end (see [`crate::together`]). dpkg takes them in any order, as
+//! long as directories precede what is in them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{SeekFrom, Write as _};
+
+use md5::{Digest as _, Md5};
 
 use super::accounts::Accounts;
-use super::read::{Piece, with_reader};
 use super::{control, documents, scripts};
-use crate::archive::ar;
-use crate::archive::compress::gzip::store;
-use crate::archive::compress::{Compression, Encoder};
+use crate::archive::ar::{self, SIZE_LIMIT};
+use crate::archive::compress::{Compression, gzip};
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
-use crate::{Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, deb, sysusers};
+use crate::together::{Archive, Contents, Digest, Hashing, Parts, Stream, Written};
+use crate::{Content, Entry, Error, FileTree, Owner, Package, PackagePath, Result, Timestamp, deb, sysusers};
 
 /// Every entry of the package, by path.
 type Entries<'a> = BTreeMap<&'a PackagePath, &'a Entry>;
@@ -35,63 +37,273 @@ type Entries<'a> = BTreeMap<&'a PackagePath, &'a Entry>;
 /// Members of control.tar, by name: mode and bytes.
 type Control = BTreeMap<String, (u16, Vec<u8>)>;
 
-/// Writes `package` to `out`.
-pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
+/// A package in parts.
+pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
     package.check()?;
-    let package = &*sysusers::packaged(package)?;
     let mut added = documents::missing(package)?;
-    add_directories(&package.files, &mut added)?;
-    let entries: Entries<'_> = added
-        .iter()
-        .chain(package.files.iter())
-        .filter(|(_, entry)| !matches!(entry.kind, Kind::Ghost))
-        .collect();
+    added.extend(sysusers::missing(package)?)?;
+    let leading = directories(&package.files, &[&package.files]);
+    for (path, entry) in directories(&added, &[&package.files, &added]) {
+        if !leading.contains_key(&path) {
+            added.insert(path, entry)?;
+        }
+    }
+    // In order: a directory that nobody named precedes what is in it.
+    let mut head: Vec<Item<'_>> = Vec::with_capacity(package.files.len() + leading.len());
+    let links = package.files.hard_links();
+    for (path, entry) in package.files.iter() {
+        if !matches!(entry.kind, Kind::Ghost) {
+            let link = links.get(path).copied();
+            head.push(Item { path: Cow::Borrowed(path), entry: Cow::Borrowed(entry), link });
+        }
+    }
+    let is_complete = leading.is_empty();
+    for (path, entry) in leading {
+        head.push(Item { path: Cow::Owned(path), entry: Cow::Owned(entry), link: None });
+    }
+    if !is_complete {
+        head.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
+    let all = || head.iter().map(|item| (&*item.path, &*item.entry)).chain(added.iter());
+    let entries: Entries<'_> = all().collect();
     if let Some(path) = entries.keys().find(|path| path.as_bytes().contains(&b'\n')) {
         // `tarobject` in dpkg's src/main/archives.c; and `md5sums` is made of lines.
         let reason = "dpkg installs no file with a line break in its name";
         return Err(Error::FileName { path: (**path).clone(), format: "deb", reason });
     }
-    let conffiles = conffiles(&entries)?;
-    let mut control = control_members(package, &entries, &conffiles)?;
+    let conffiles: BTreeSet<PackagePath> = conffiles(&entries)?.into_iter().cloned().collect();
+    let default_owner = package.options.deb.owner.clone().unwrap_or_default();
+    for entry in entries.values() {
+        check_owner(owner(entry, &default_owner))?;
+    }
+    let once: Entries<'_> = all().filter(|(path, _)| !links.contains_key(path)).collect();
+    let control = control_members(package, &entries, control::installed_size(&once), &conffiles)?;
+    drop((entries, once));
 
-    let summed = |path: &PackagePath, entry: &Entry| entry.is_file() && !conffiles.contains(path);
-    let lines = || entries.iter().filter(|(path, entry)| summed(path, entry)).map(|(path, _)| *path);
-    control.insert("md5sums".into(), (0o644, md5sums(lines().map(|path| (path, [0; 16])))));
-
-    let mut ar = ar::Writer::new(out, package.timestamp)?;
-    ar.add("debian-binary", b"2.0\n")?;
-    let member = ar.add("control.tar.gz", &control_tar(&control, package)?)?;
-    // xz is what every dpkg since 1.15.6 reads; zstd only those since 1.21.18 and Ubuntu's since 18.04.
-    let compression = package.options.compression.unwrap_or(Compression::XZ);
-    ar.begin(&format!("data.tar{}", compression.suffix()))?;
-    let sums = write_data(package, &entries, Encoder::new(compression, resources, &mut ar)?)?;
-    ar.end()?;
-
-    let sums = entries.iter().filter(|(_, entry)| entry.is_file()).map(|(path, _)| *path).zip(sums);
-    let sums = sums.filter(|(path, _)| !conffiles.contains(path));
-    control.insert("md5sums".into(), (0o644, md5sums(sums)));
-    ar.replace(&member, &control_tar(&control, package)?)?;
-    ar.flush()?;
-    Ok(())
+    let mut deb = Deb {
+        timestamp: package.timestamp,
+        // xz is what every dpkg since 1.15.6 reads; zstd only those since 1.21.18 and Ubuntu's since 18.04.
+        compression: package.options.compression.unwrap_or(Compression::XZ),
+        data: Data { items: head, timestamp: package.timestamp, default_owner },
+        added,
+        conffiles,
+        control,
+        reserved: 0,
+        start: 0,
+    };
+    let placeholders: Vec<[u8; 16]> = (0..deb.data.items.len() as u64).map(gzip::placeholder).collect();
+    let tar = deb.control_tar(&placeholders)?;
+    deb.reserved = gzip::reserve(&tar);
+    deb.start = deb.front(&vec![0; deb.reserved], 0)?.len() as u64;
+    Ok(Box::new(deb))
 }
 
-/// Adds to `added` the directories that lead to an entry and are in neither tree: dpkg makes no directory
-/// that the package does not name.
-fn add_directories(files: &FileTree, added: &mut FileTree) -> Result<()> {
-    let mut missing = BTreeSet::new();
-    for path in files.iter().chain(added.iter()).map(|(path, _)| path) {
+struct Deb<'a> {
+    timestamp: Timestamp,
+    compression: Compression,
+    data: Data<'a>,
+    /// What Packhouse adds: the tail of data.tar.
+    added: FileTree,
+    conffiles: BTreeSet<PackagePath>,
+    /// Without `md5sums`.
+    control: Control,
+    /// The length of control.tar.gz.
+    reserved: usize,
+    start: u64,
+}
+
+/// What is not Packhouse's own of data.tar.
+struct Data<'a> {
+    items: Vec<Item<'a>>,
+    timestamp: Timestamp,
+    default_owner: Owner,
+}
+
+struct Item<'a> {
+    path: Cow<'a, PackagePath>,
+    entry: Cow<'a, Entry>,
+    /// The path of the same file, for its later names.
+    link: Option<&'a PackagePath>,
+}
+
+impl Parts for Deb<'_> {
+    fn archive(&self) -> &dyn Archive {
+        &self.data
+    }
+
+    fn stream(&self) -> Stream {
+        Stream {
+            compression: self.compression,
+            digest: Digest::Md5,
+            hashing: Hashing::No,
+            has_tail: true,
+            limit: Some(("deb", SIZE_LIMIT)),
+        }
+    }
+
+    fn start(&self) -> u64 {
+        self.start
+    }
+
+    fn finish(self: Box<Self>, archive: &Written, out: &mut dyn Output) -> Result<()> {
+        let tail = archive.tail(&self.tail(archive.archive_size)?)?;
+        let size = archive.size + tail.len() as u64;
+        let sums: Vec<[u8; 16]> = (0..self.data.items.len())
+            .map(|member| {
+                let fact = archive.facts.get(member).and_then(Option::as_ref);
+                fact.and_then(|fact| fact.digest[..].try_into().ok()).unwrap_or_default()
+            })
+            .collect();
+        let tar = self.control_tar(&sums)?;
+        // Sums that compress eight deviations worse than the placeholders would not fit. That does not come about,
+        // and making it come about takes a search among 10^15 packages of one's own.
+        let control = gzip::padded(&tar, self.reserved).ok_or_else(|| {
+            std::io::Error::other("control.tar.gz takes more than was reserved for it; please report this")
+        })?;
+        let front = self.front(&control, size)?;
+        out.seek(SeekFrom::Start(self.start + archive.size))?;
+        out.write_all(&tail)?;
+        out.write_all(ar::padding(size))?;
+        out.seek(SeekFrom::Start(0))?;
+        out.write_all(&front)?;
+        out.seek(SeekFrom::Start(self.start + size + ar::padding(size).len() as u64))?;
+        Ok(())
+    }
+}
+
+impl Deb<'_> {
+    /// Everything before the bytes of data.tar.
+    fn front(&self, control: &[u8], size: u64) -> Result<Vec<u8>> {
+        let mut ar = ar::Writer::new(Vec::new(), self.timestamp)?;
+        ar.add("debian-binary", b"2.0\n")?;
+        ar.add("control.tar.gz", control)?;
+        ar.last(&format!("data.tar{}", self.compression.suffix()), size)
+    }
+
+    /// control.tar with the MD5 sums of the members of the head; those of the tail are at hand.
+    fn control_tar(&self, sums: &[[u8; 16]]) -> Result<Vec<u8>> {
+        let items = &self.data.items;
+        let mut lines: BTreeMap<&PackagePath, [u8; 16]> = BTreeMap::new();
+        for (item, sum) in items.iter().zip(sums).filter(|(item, _)| item.entry.is_file()) {
+            let sum = item.link.and_then(|first| lines.get(first)).unwrap_or(sum);
+            lines.insert(&item.path, *sum);
+        }
+        for (path, entry) in self.added.iter() {
+            if let Kind::File { content: Content::Bytes(bytes), .. } = &entry.kind {
+                lines.insert(path, Md5::digest(bytes).into());
+            }
+        }
+        lines.retain(|path, _| !self.conffiles.contains(path));
+
+        let md5sums = (0o644, md5sums(lines.into_iter()));
+        let mut members: BTreeMap<&str, &(u16, Vec<u8>)> =
+            self.control.iter().map(|(name, member)| (&**name, member)).collect();
+        members.insert("md5sums", &md5sums);
+        let owner = Owner::default();
+        let mut tar = tar::Writer::new(Vec::new(), self.timestamp);
+        tar.member(&Member { path: b"./", kind: MemberKind::Directory, mode: 0o755, owner: &owner })?;
+        for (name, (mode, bytes)) in members {
+            let path = format!("./{name}");
+            let kind = MemberKind::File { size: bytes.len() as u64 };
+            tar.member(&Member { path: path.as_bytes(), kind, mode: *mode, owner: &owner })?;
+            tar.write_all(bytes)?;
+        }
+        Ok(tar.finish()?)
+    }
+
+    /// The end of data.tar, of which there are `position` bytes already.
+    fn tail(&self, position: u64) -> Result<Vec<u8>> {
+        let mut tar = tar::Writer::new(vec![0; tar::padding(position)], self.timestamp);
+        for (path, entry) in self.added.iter() {
+            member(&mut tar, path, entry, None, &self.data.default_owner)?;
+            if let Kind::File { content: Content::Bytes(bytes), .. } = &entry.kind {
+                tar.write_all(bytes)?;
+            }
+        }
+        Ok(tar.finish()?)
+    }
+}
+
+impl Archive for Data<'_> {
+    fn members(&self) -> usize {
+        self.items.len()
+    }
+
+    fn content(&self, member: usize) -> Option<Contents<'_>> {
+        let Item { path, entry, link } = &self.items[member];
+        match &entry.kind {
+            Kind::File { content, size, .. } if link.is_none() => {
+                Some(Contents { path, content, size: *size })
+            }
+            _ => None,
+        }
+    }
+
+    fn front(&self, member: usize, position: u64, out: &mut Vec<u8>) -> Result<()> {
+        out.resize(out.len() + tar::padding(position), 0);
+        let mut tar = tar::Writer::new(out, self.timestamp);
+        if member == 0 {
+            root(&mut tar)?;
+        }
+        let Item { path, entry, link } = &self.items[member];
+        self::member(&mut tar, path, entry, *link, &self.default_owner)
+    }
+
+    fn end(&self, _position: u64, out: &mut Vec<u8>) -> Result<()> {
+        if self.items.is_empty() {
+            root(&mut tar::Writer::new(out, self.timestamp))?;
+        }
+        Ok(())
+    }
+}
+
+/// The member that is the root itself.
+fn root(tar: &mut tar::Writer<&mut Vec<u8>>) -> Result<()> {
+    let owner = Owner::default();
+    let kind = MemberKind::Directory;
+    Ok(tar.member(&Member { path: b"./", kind, mode: 0o755, owner: &owner })?)
+}
+
+/// The header of an entry; a file's bytes follow.
+fn member<W: std::io::Write>(
+    tar: &mut tar::Writer<W>,
+    path: &PackagePath,
+    entry: &Entry,
+    link: Option<&PackagePath>,
+    default_owner: &Owner,
+) -> Result<()> {
+    let mut name = [b"./", path.as_bytes()].concat();
+    let first = link.map(|first| [b"./", first.as_bytes()].concat());
+    let kind = match (&entry.kind, &first) {
+        (Kind::File { .. }, Some(target)) => MemberKind::HardLink { target },
+        (Kind::File { size, .. }, None) => MemberKind::File { size: *size },
+        (Kind::Symlink { target }, _) => MemberKind::Symlink { target },
+        (Kind::Directory, _) => {
+            name.push(b'/');
+            MemberKind::Directory
+        }
+        (Kind::Ghost, _) => return Ok(()),
+    };
+    let owner = owner(entry, default_owner);
+    Ok(tar.member(&Member { path: &name, kind, mode: entry.mode, owner })?)
+}
+
+/// The directories that lead to an entry of `files` and are in none of `trees`: dpkg makes no directory that the
+/// package does not name.
+fn directories(files: &FileTree, trees: &[&FileTree]) -> BTreeMap<PackagePath, Entry> {
+    let mut missing = BTreeMap::new();
+    for (path, _) in files.iter() {
         let mut above = path.parent();
         while let Some(directory) = above {
             above = directory.parent();
-            if files.entry(&directory).is_some() || !missing.insert(directory) {
+            let is_known = trees.iter().any(|tree| tree.entry(&directory).is_some());
+            if is_known || missing.insert(directory, Entry::directory()).is_some() {
                 break;
             }
         }
     }
-    for directory in missing {
-        added.insert(directory, Entry::directory())?;
-    }
-    Ok(())
+    missing
 }
 
 /// The configuration files (see [`Entry::is_config`]). Never a link, which dpkg cannot handle as one
@@ -129,13 +341,13 @@ fn md5sums<'a>(sums: impl Iterator<Item = (&'a PackagePath, [u8; 16])>) -> Vec<u
 fn control_members(
     package: &Package,
     entries: &Entries<'_>,
-    conffiles: &BTreeSet<&PackagePath>,
+    installed_size: u64,
+    conffiles: &BTreeSet<PackagePath>,
 ) -> Result<Control> {
     let options = &package.options.deb;
     let name = control::package_name(&package.metadata.name);
     let mut members = Control::new();
     let mut add = |name: &str, mode, bytes: Vec<u8>| members.insert(name.to_owned(), (mode, bytes));
-    let size = control::installed_size(entries);
     if !conffiles.is_empty() {
         let lines = conffiles.iter().flat_map(|path| [b"/", path.as_bytes(), b"\n"].concat());
         add("conffiles", 0o644, lines.collect());
@@ -151,7 +363,7 @@ fn control_members(
         ghosts: ghosts.map(|(path, _)| in_script(path)).collect::<Result<_>>()?,
     };
     let needs = needs(&parts.accounts);
-    add("control", 0o644, control::control(&package.metadata, options, size, &needs)?.into_bytes());
+    add("control", 0o644, control::control(&package.metadata, options, installed_size, &needs)?.into_bytes());
     for (script, text) in scripts::generate(parts)? {
         add(script, 0o755, text.into_bytes());
     }
@@ -247,61 +459,6 @@ fn triggers(options: &deb::Options) -> Result<String> {
     Ok(text)
 }
 
-fn control_tar(members: &Control, package: &Package) -> Result<Vec<u8>> {
-    let owner = Owner::default();
-    let mut tar = tar::Writer::new(Vec::new(), package.timestamp);
-    tar.member(&Member { path: b"./", kind: MemberKind::Directory, mode: 0o755, owner: &owner })?;
-    for (name, (mode, bytes)) in members {
-        let path = format!("./{name}");
-        let kind = MemberKind::File { size: bytes.len() as u64 };
-        tar.member(&Member { path: path.as_bytes(), kind, mode: *mode, owner: &owner })?;
-        tar.write_all(bytes)?;
-    }
-    Ok(store(&tar.finish()?))
-}
-
-/// Writes data.tar and returns the MD5 sum of every file, in order.
-fn write_data<W: Write>(package: &Package, entries: &Entries<'_>, out: Encoder<W>) -> Result<Vec<[u8; 16]>> {
-    let files = entries.values().filter_map(|entry| match &entry.kind {
-        Kind::File { content, size, .. } => Some((content, *size)),
-        _ => None,
-    });
-    let default_owner = package.options.deb.owner.clone().unwrap_or_default();
-    let root = Owner::default();
-    for entry in entries.values() {
-        check_owner(owner(entry, &default_owner))?;
-    }
-    with_reader(files.collect(), |pieces| {
-        let mut sums = Vec::new();
-        let mut tar = tar::Writer::new(out, package.timestamp);
-        tar.member(&Member { path: b"./", kind: MemberKind::Directory, mode: 0o755, owner: &root })?;
-        for (path, entry) in entries {
-            let mut name = [b"./", path.as_bytes()].concat();
-            let kind = match &entry.kind {
-                Kind::File { size, .. } => MemberKind::File { size: *size },
-                Kind::Symlink { target } => MemberKind::Symlink { target },
-                Kind::Directory => {
-                    name.push(b'/');
-                    MemberKind::Directory
-                }
-                Kind::Ghost => continue,
-            };
-            let owner = owner(entry, &default_owner);
-            tar.member(&Member { path: &name, kind, mode: entry.mode, owner }).map_err(unwrap)?;
-            if entry.is_file() {
-                loop {
-                    match pieces.next()? {
-                        Piece::Bytes(bytes) => tar.write_all(&bytes).map_err(unwrap)?,
-                        Piece::End(sum) => break sums.push(sum),
-                    }
-                }
-            }
-        }
-        tar.finish().and_then(Encoder::finish).map_err(unwrap)?;
-        Ok(sums)
-    })
-}
-
 /// Who owns `entry`: root stands for "nobody was named".
 fn owner<'a>(entry: &'a Entry, default: &'a Owner) -> &'a Owner {
     if entry.owner == Owner::default() { default } else { &entry.owner }
@@ -319,9 +476,4 @@ fn check_owner(owner: &Owner) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// An error of ours that came back through a compressor.
-fn unwrap(error: io::Error) -> Error {
-    error.downcast::<Error>().unwrap_or_else(Error::Io)
 }

@@ -1,6 +1,6 @@
-//! rpm's package format, version 4: read by every rpm from 4.6 (RHEL 6) to 6.
+//! rpm's package format: version 4, read by every rpm from 4.6 (RHEL 6) to 6, and version 6 as an option.
 //!
-//! Specification: rpm's `docs/manual/format_v4.md`, `format_header.md`, `tags.md`; where they are silent, its
+//! Specification: rpm's `docs/manual/format_v4.md`, `format_v6.md`, `format_header.md`, `tags.md`; where they are silent, its
 //! source. `write.rs` shows the layout of a file and argues the choice of digests, `scriptlets.rs` what runs
 //! when, `directories.rs` what is owned.
 //!
@@ -9,7 +9,7 @@
 //! it refuse a package with a clear message, weak dependencies it passes over.
 //!
 //! Not written: the numbers of file(1)'s classes and per-file dependencies (`FILECLASS`, `FILEDEPENDSX`),
-//! links by build id, hard links, source packages.
+//! links by build id, source packages.
 
 mod changelog;
 mod dependency;
@@ -35,6 +35,7 @@ pub use options::{
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::together::{self, Parts};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
 /// The rpm format.
@@ -55,7 +56,11 @@ impl PackageFormat for Rpm {
     }
 
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
-        write::write(package, resources, out)
+        together::write_one(write::parts(package)?, resources, out)
+    }
+
+    fn parts<'a>(&self, package: &'a Package) -> Result<Option<Box<dyn Parts + 'a>>> {
+        write::parts(package).map(Some)
     }
 
     fn endings(&self) -> &'static [&'static str] {

@@ -1,6 +1,7 @@
 //! What only an rpm can say.
 
 use super::tag::sense;
+use crate::together::Digest;
 use crate::{Owner, PackagePath, Relation, Script};
 
 /// What only an rpm can say; fpm's `--rpm-…` flags.
@@ -50,8 +51,8 @@ pub enum FormatVersion {
     /// Read by every rpm from 4.6 on.
     #[default]
     V4,
-    /// rpm 6's: no SHA-1 and no 32-bit sizes, the payload's digests by three algorithms. rpm reads it from 4.14
-    /// on, with the digests that it knows; distributions are not yet built of it.
+    /// rpm 6's: no SHA-1 and no 32-bit sizes, the payload's digests by three algorithms. rpm 4.18 queries, checks
+    /// and installs it, by the digests that it knows; older ones were not tried.
     V6,
 }
 
@@ -66,6 +67,16 @@ pub enum FileDigest {
     Sha384,
     /// SHA-512.
     Sha512,
+}
+
+impl From<FileDigest> for Digest {
+    fn from(digest: FileDigest) -> Digest {
+        match digest {
+            FileDigest::Sha256 => Digest::Sha256,
+            FileDigest::Sha384 => Digest::Sha384,
+            FileDigest::Sha512 => Digest::Sha512,
+        }
+    }
 }
 
 /// A dependency of a special kind, as in `Requires(post): systemd`.

@@ -35,13 +35,11 @@
 //! account that cannot be made stops the installation. Accounts are never deleted: a user id that is free again is
 //! given to the next account, which would own what the last one left behind.
 
-use std::borrow::Cow;
-
 use super::dependency::{Dependencies, Entry};
 use super::tag::sense;
 use crate::glue::quote;
 use crate::setup::{is_template, running};
-use crate::{Account, AccountKind, Package, PackagePath, Result, Services, sysusers};
+use crate::{Account, AccountKind, FileTree, Package, PackagePath, Result, Services, sysusers};
 
 const HELPER: &str = "/usr/lib/systemd/systemd-update-helper";
 const RUNS: &str = "[ -d /run/systemd/system ] && command -v systemctl >/dev/null";
@@ -241,27 +239,22 @@ fn base64(text: &str) -> String {
     encoded
 }
 
-/// The package with the files that this glue needs: the accounts', and the preset of its units, unless it has a
-/// file of its own there.
+/// The files that this glue needs and the package lacks: the accounts', and the preset of its units.
 ///
 /// # Errors
 /// When something that is no directory is in the way.
-pub(super) fn packaged(package: &Package) -> Result<Cow<'_, Package>> {
-    let mut package = sysusers::packaged(package)?;
+pub(super) fn missing(package: &Package) -> Result<FileTree> {
+    let mut files = sysusers::missing(package)?;
     let services = &package.setup.services;
-    if services.is_empty() {
-        return Ok(package);
-    }
     let verb = if services.enable { "enable" } else { "disable" };
     let lines: String = services.units.iter().map(|unit| format!("{verb} {unit}\n")).collect();
     let path = format!("usr/lib/systemd/system-preset/50-{}.preset", package.metadata.name);
     let path = PackagePath::new(path).expect("a package's name has no character that a path cannot have");
-    if package.files.entry(&path).is_none() {
-        let files = &mut package.to_mut().files;
+    if !services.is_empty() && package.files.entry(&path).is_none() {
         files.insert(path, crate::Entry::bytes(lines.into_bytes(), 0o644))?;
-        files.complete();
     }
-    Ok(package)
+    files.complete();
+    Ok(files)
 }
 
 #[cfg(test)]
