@@ -257,7 +257,7 @@ impl Attributes {
                 continue;
             }
             if let Some(mode) = self.mode
-                && (!matches!(entry.kind, Kind::Symlink { .. }) && !(entry.is_directory() && is_tree))
+                && !(matches!(entry.kind, Kind::Symlink { .. }) || entry.is_directory() && is_tree)
             {
                 entry.mode = mode;
             }

@@ -128,6 +128,12 @@ pub enum Error {
         /// Where it was found.
         path: PathBuf,
     },
+    /// A program with capabilities that no rule of the project names.
+    #[error("`{}` has file capabilities", .path.display())]
+    CapabilitiesOnDisk {
+        /// Where it was found.
+        path: PathBuf,
+    },
     /// An entry below something that is not a directory.
     #[error("`{path}` cannot lie below `{file}`, which is not a directory")]
     BelowFile {
@@ -252,9 +258,12 @@ impl Error {
                 "say so in [[files]]: its destination and `mode = \"4755\"`; or clear the bit in the build"
                     .into()
             }
-            Error::NoProgram { .. } => {
-                "name the program itself as `destination`, in a rule of its own".into()
+            Error::CapabilitiesOnDisk { .. } => {
+                "say so in [[files]]: its destination and `capabilities = \"cap_net_bind_service=ep\"`; and clear \
+                 them in the build with setcap -r"
+                    .into()
             }
+            Error::NoProgram { .. } => "name the program itself as `destination`, in a rule of its own".into(),
             Error::Unit { .. } => {
                 "a unit is called as in `hello.service`: its name, and its type behind the last full stop"
                     .into()

@@ -135,8 +135,8 @@ impl Entry {
     /// The file, directory or symbolic link at `path`, not followed, with the mode of its type.
     ///
     /// # Errors
-    /// When it cannot be read, is a device, socket or named pipe, or is set-user-id or set-group-id (which a
-    /// package must say in so many words, not inherit from a build).
+    /// When it cannot be read, is a device, socket or named pipe, or is set-user-id or set-group-id or has
+    /// capabilities (which a package must say in so many words, not inherit from a build).
     pub fn from_disk(path: &Path) -> Result<Entry, Error> {
         let metadata = fs::symlink_metadata(path)?;
         let kind = metadata.file_type();
@@ -158,6 +158,11 @@ impl Entry {
         }
         if metadata.mode() & 0o6000 != 0 {
             return Err(Error::SetId { path: path.into() });
+        }
+        let is_executable = metadata.mode() & 0o111 != 0;
+        // A file that nobody can execute has no use for them, and asking costs a system call.
+        if is_executable && has_capabilities(path) {
+            return Err(Error::CapabilitiesOnDisk { path: path.into() });
         }
         let mode = if metadata.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
         let link = (metadata.nlink() > 1).then(|| LinkId { device: metadata.dev(), inode: metadata.ino() });
@@ -181,6 +186,12 @@ impl Entry {
     pub fn is_directory(&self) -> bool {
         matches!(self.kind, Kind::Directory)
     }
+}
+
+/// Whether the kernel would give whoever executes the file something (capabilities(7), "File capabilities"). A file
+/// system that has no attributes has none of them.
+fn has_capabilities(path: &Path) -> bool {
+    rustix::fs::lgetxattr(path, "security.capability", &mut [0_u8; 64]).is_ok()
 }
 
 impl FileTree {

@@ -82,7 +82,7 @@ impl Accounts<'_> {
         let mut lines = Vec::new();
         let marker = self.marker(package);
         if let Some(marker) = &marker {
-            let known: Vec<String> = self.accounts.iter().map(|account| knows(account)).collect();
+            let known: Vec<String> = self.accounts.iter().map(knows).collect();
             lines.push(format!("if ! {{ {}; }}; then", known.join(" && ")));
             lines.push("    mkdir -p \"$DPKG_ROOT/var/lib/misc\"".into());
             lines.push(format!("    : >{marker}"));

@@ -28,7 +28,7 @@ use crate::archive::compress::{Compression, gzip};
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
-use crate::together::{Archive, Contents, Digest, Parts, Stream, Written};
+use crate::together::{Archive, Contents, Digest, Hashing, Parts, Stream, Written};
 use crate::{Content, Entry, Error, FileTree, Owner, Package, PackagePath, Result, Timestamp, deb, sysusers};
 
 /// Every entry of the package, by path.
@@ -67,7 +67,7 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
 
     let all = || head.iter().map(|item| (&*item.path, &*item.entry)).chain(added.iter());
     let entries: Entries<'_> = all().collect();
-    for path in entries.keys().filter(|path| path.as_bytes().contains(&b'\n')) {
+    if let Some(path) = entries.keys().find(|path| path.as_bytes().contains(&b'\n')) {
         // `tarobject` in dpkg's src/main/archives.c; and `md5sums` is made of lines.
         let reason = "dpkg installs no file with a line break in its name";
         return Err(Error::FileName { path: (**path).clone(), format: "deb", reason });
@@ -136,7 +136,7 @@ impl Parts for Deb<'_> {
         Stream {
             compression: self.compression,
             digest: Digest::Md5,
-            is_hashed: false,
+            hashing: Hashing::No,
             has_tail: true,
             limit: Some(("deb", SIZE_LIMIT)),
         }

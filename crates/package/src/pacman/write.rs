@@ -74,21 +74,19 @@ fn write_reserving(
 /// The package with the files that pacman's format adds: accounts and owners.
 fn prepared(package: &Package) -> Result<Cow<'_, Package>> {
     package.check()?;
-    let accounts = sysusers::missing(package)?;
-    let mut package = Cow::Borrowed(package);
-    if !accounts.is_empty() {
-        let files = &mut package.to_mut().files;
-        files.extend(accounts)?;
-        files.complete();
-    }
+    let mut added = sysusers::missing(package)?;
     let owners = owners::tmpfiles(&package.files, package.options.pacman.owner.as_ref())?;
     if !owners.is_empty() {
-        let path = PackagePath::new(tmpfiles_path(&package)).expect("a package's name can be in a path");
-        let files = &mut package.to_mut().files;
-        files.insert(path, Entry::bytes(owners.into_bytes(), 0o644))?;
-        files.complete();
+        let path = PackagePath::new(tmpfiles_path(package)).expect("a package's name can be in a path");
+        added.insert(path, Entry::bytes(owners.into_bytes(), 0o644))?;
     }
-    Ok(package)
+    if added.is_empty() {
+        return Ok(Cow::Borrowed(package));
+    }
+    let mut package = package.clone();
+    package.files.extend(added)?;
+    package.files.complete();
+    Ok(Cow::Owned(package))
 }
 
 fn tmpfiles_path(package: &Package) -> String {

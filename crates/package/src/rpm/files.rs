@@ -154,7 +154,9 @@ impl<'a> Files<'a> {
         let once = files.filter(|(index, file)| file.names.is_none_or(|names| names.first == *index));
         let total: u64 = once.map(|(_, file)| file.size()).sum();
         match u32::try_from(total) {
-            Ok(total) if total < u32::MAX && self.version == FormatVersion::V4 => header.put_int32(tag::SIZE, total),
+            Ok(total) if total < u32::MAX && self.version == FormatVersion::V4 => {
+                header.put_int32(tag::SIZE, total)
+            }
             _ => header.put_int64s(tag::LONG_SIZE, [total]),
         }
         if self.has_large() {

@@ -1,6 +1,6 @@
-//! rpm's package format, version 4: read by every rpm from 4.6 (RHEL 6) to 6.
+//! rpm's package format: version 4, read by every rpm from 4.6 (RHEL 6) to 6, and version 6 as an option.
 //!
-//! Specification: rpm's `docs/manual/format_v4.md`, `format_header.md`, `tags.md`; where they are silent, its
+//! Specification: rpm's `docs/manual/format_v4.md`, `format_v6.md`, `format_header.md`, `tags.md`; where they are silent, its
 //! source. `write.rs` shows the layout of a file and argues the choice of digests, `scriptlets.rs` what runs
 //! when, `directories.rs` what is owned.
 //!

@@ -62,6 +62,14 @@ pub(super) mod header {
     pub(crate) const PAYLOAD_DIGEST: u32 = 5092;
     pub(crate) const PAYLOAD_DIGEST_ALGO: u32 = 5093;
     pub(crate) const PAYLOAD_DIGEST_ALT: u32 = 5097;
+    pub(crate) const PAYLOAD_SIZE: u32 = 5112;
+    pub(crate) const PAYLOAD_SIZE_ALT: u32 = 5113;
+    pub(crate) const RPM_FORMAT: u32 = 5114;
+    pub(crate) const SOURCE_NEVR: u32 = 5120;
+    pub(crate) const PAYLOAD_SHA512: u32 = 5121;
+    pub(crate) const PAYLOAD_SHA512_ALT: u32 = 5122;
+    pub(crate) const PAYLOAD_SHA3_256: u32 = 5123;
+    pub(crate) const PAYLOAD_SHA3_256_ALT: u32 = 5124;
 }
 
 /// Tags of the signature header.
@@ -70,6 +78,8 @@ pub(super) mod signature {
     pub(crate) const LONG_SIZE: u32 = 270;
     pub(crate) const LONG_ARCHIVE_SIZE: u32 = 271;
     pub(crate) const SHA256: u32 = 273;
+    pub(crate) const SHA3_256: u32 = 279;
+    pub(crate) const RESERVED: u32 = 999;
     pub(crate) const SIZE: u32 = 1000;
     pub(crate) const PAYLOAD_SIZE: u32 = 1007;
     pub(crate) const RESERVED_SPACE: u32 = 1008;

@@ -21,6 +21,11 @@
 //! of the header; where the machine forbids a digest, rpm from 4.14.3 on passes over it and takes the others
 //! (`rpmvsFiniRange` in `lib/rpmvs.c`, <https://bugzilla.redhat.com/show_bug.cgi?id=1652529>).
 //!
+//! **Format 6** (`docs/manual/format_v6.md`, and rpm 6's `build/pack.cc`): the payload's digests by three algorithms
+//! and its sizes are in the header; the signature header has two digests of the header, nothing else; sizes have
+//! 64 bits, the payload is always the stripped archive, texts are UTF-8. MIME types of the files (`MIMEDICT`), which
+//! nothing in rpm needs, are left out as file(1)'s classes are in format 4.
+//!
 //! **Nothing of the machine** is in the file: the times are the package's timestamp, the host is called
 //! `reproducible`, inodes count from 1, no cookie.
 
@@ -35,11 +40,11 @@ use super::header::{Header, Region};
 use super::payload::{Payload, hexadecimal};
 use super::tag::{header as tag, sense, signature};
 use super::version::Evr;
-use super::{DependencyKind, FileDigest, changelog, scriptlets};
+use super::{DependencyKind, FileDigest, FormatVersion, changelog, scriptlets};
 use crate::archive::compress::Compression;
 use crate::format::Output;
-use crate::together::{Archive, Parts, Stream, Written};
-use crate::{Arch, Error, Metadata, Package, Result};
+use crate::together::{Archive, Hashes, Hashing, Parts, Stream, Written};
+use crate::{Arch, Error, Metadata, Package, PackagePath, Result};
 
 /// A package in parts.
 pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
@@ -49,22 +54,29 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
     // Readable by every rpm, and quick. Harder compression is the project's choice for each distribution.
     let compression = package.options.compression.unwrap_or(Compression::GZIP);
     let mut header = describe(package, &evr, &files, compression)?;
-    let header_length = {
-        let (facts, zeros) = (files.unknown_facts(), "0".repeat(64));
-        let (digest, archive_digest) = (zeros.clone(), zeros);
-        let laid_out = Summary { facts, digest, archive_digest, size: 0, archive_size: 0 };
-        put_payload(&laid_out, &files, &mut header)?.len() as u64
+    let version = package.options.rpm.version;
+    let hashing = match version {
+        FormatVersion::V4 => Hashing::Sha256,
+        FormatVersion::V6 => Hashing::All,
     };
-    let lead = lead(&package.metadata, &evr);
+    let header_length = {
+        // Of the right length.
+        let (hashes, archive_hashes) = (hashing.of(b""), hashing.of(b""));
+        let facts = files.unknown_facts();
+        let laid_out = Summary { facts, hashes, archive_hashes, size: 0, archive_size: 0 };
+        put_payload(&laid_out, &files, version, &mut header)?.len() as u64
+    };
+    let lead = lead(&package.metadata, &evr, version);
     let start = (lead.len() + SIGNATURES) as u64 + header_length;
     let stream = Stream {
         compression,
         digest: package.options.rpm.file_digest.into(),
-        is_hashed: true,
+        hashing,
         has_tail: false,
         limit: None,
     };
-    Ok(Box::new(Rpm { lead, header, payload: Payload::new(files, package.timestamp), stream, start }))
+    let payload = Payload::new(files, package.timestamp);
+    Ok(Box::new(Rpm { lead, header, payload, stream, start, version }))
 }
 
 struct Rpm<'a> {
@@ -73,6 +85,7 @@ struct Rpm<'a> {
     payload: Payload<'a>,
     stream: Stream,
     start: u64,
+    version: FormatVersion,
 }
 
 impl Parts for Rpm<'_> {
@@ -89,18 +102,20 @@ impl Parts for Rpm<'_> {
     }
 
     fn finish(self: Box<Self>, archive: &Written, out: &mut dyn Output) -> Result<()> {
-        let Rpm { lead, mut header, payload, start, .. } = *self;
+        let Rpm { lead, mut header, payload, start, version, .. } = *self;
         let files = payload.files();
-        let (digest, archive_digest) = archive.sha256.unwrap_or_default();
         let summary = Summary {
             facts: files.facts(&payload.by_index(&archive.facts)),
-            digest: hexadecimal(&digest),
-            archive_digest: hexadecimal(&archive_digest),
+            hashes: archive.hashes.clone(),
+            archive_hashes: archive.archive_hashes.clone(),
             size: archive.size,
             archive_size: archive.archive_size,
         };
-        let header = put_payload(&summary, files, &mut header)?;
-        let signatures = signatures(&header, &summary)?;
+        let header = put_payload(&summary, files, version, &mut header)?;
+        let signatures = match version {
+            FormatVersion::V4 => signatures(&header, &summary)?,
+            FormatVersion::V6 => signatures_of_v6(&header)?,
+        };
         out.seek(SeekFrom::Start(0))?;
         for part in [&lead[..], &signatures, &header] {
             out.write_all(part)?;
@@ -115,10 +130,10 @@ impl Parts for Rpm<'_> {
 struct Summary {
     /// Of each file.
     facts: Vec<Facts>,
-    /// SHA-256 of the bytes in the package.
-    digest: String,
-    /// SHA-256 of the archive before compression.
-    archive_digest: String,
+    /// Of the bytes in the package.
+    hashes: Hashes,
+    /// Of the archive before compression.
+    archive_hashes: Hashes,
     /// Bytes in the package.
     size: u64,
     /// Bytes before compression.
@@ -169,6 +184,10 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
     // Without it rpm takes a package for a source package (`headerIsSource`).
     header.put_text(tag::SOURCE_RPM, format!("{name}-{}.src.rpm", evr.without_epoch()));
     header.put_text(tag::RPM_VERSION, "packhouse");
+    if options.version == FormatVersion::V6 {
+        header.put_int32(tag::RPM_FORMAT, 6);
+        header.put_text(tag::SOURCE_NEVR, format!("{name}-{evr}"));
+    }
     if let Some(prefix) = options.prefixes.iter().find(|prefix| !prefix.starts_with('/')) {
         let reason = "a prefix is an absolute path";
         return Err(Error::Option { format: "rpm", option: "prefix", value: prefix.clone(), reason });
@@ -188,6 +207,14 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
     dependencies.put(&mut header);
     if header.is_utf8() {
         header.put_text(tag::ENCODING, "utf-8");
+    } else if options.version == FormatVersion::V6 {
+        let is_text = |path: &&PackagePath| std::str::from_utf8(path.as_bytes()).is_ok();
+        let path = package.files.iter().map(|(path, _)| path).find(|path| !is_text(path));
+        let reason = "format 6 takes only UTF-8, in names and in what links point to";
+        return Err(match path {
+            Some(path) => Error::FileName { path: path.clone(), format: "rpm", reason },
+            None => Error::Option { format: "rpm", option: "the format", value: "6".into(), reason },
+        });
     }
     Ok(header)
 }
@@ -248,9 +275,12 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
         all.requires.insert(configuration);
     }
 
-    all.require_rpmlib("CompressedFileNames", "3.0.4-1");
-    all.require_rpmlib("FileDigests", "4.6.0-1");
-    all.require_rpmlib("PayloadFilesHavePrefix", "4.0-1");
+    if options.version == FormatVersion::V4 {
+        // Whoever reads format 6 knows these (`build/files.cc`).
+        all.require_rpmlib("CompressedFileNames", "3.0.4-1");
+        all.require_rpmlib("FileDigests", "4.6.0-1");
+        all.require_rpmlib("PayloadFilesHavePrefix", "4.0-1");
+    }
     if files.has_capabilities() {
         all.require_rpmlib("FileCaps", "4.6.1-1");
     }
@@ -289,11 +319,27 @@ fn algorithm(digest: FileDigest) -> u32 {
 }
 
 /// Puts what the payload tells; returns the header's bytes.
-fn put_payload(payload: &Summary, files: &Files<'_>, header: &mut Header) -> Result<Vec<u8>> {
+fn put_payload(
+    payload: &Summary,
+    files: &Files<'_>,
+    version: FormatVersion,
+    header: &mut Header,
+) -> Result<Vec<u8>> {
     files.put_facts(&payload.facts, header);
-    header.put_texts(tag::PAYLOAD_DIGEST, [&payload.digest]);
-    header.put_texts(tag::PAYLOAD_DIGEST_ALT, [&payload.archive_digest]);
-    header.put_int32(tag::PAYLOAD_DIGEST_ALGO, algorithm(FileDigest::Sha256));
+    let (hashes, archive) = (&payload.hashes, &payload.archive_hashes);
+    header.put_texts(tag::PAYLOAD_DIGEST, [hexadecimal(&hashes.sha256)]);
+    header.put_texts(tag::PAYLOAD_DIGEST_ALT, [hexadecimal(&archive.sha256)]);
+    match version {
+        FormatVersion::V4 => header.put_int32(tag::PAYLOAD_DIGEST_ALGO, algorithm(FileDigest::Sha256)),
+        FormatVersion::V6 => {
+            header.put_text(tag::PAYLOAD_SHA512, hexadecimal(&hashes.sha512));
+            header.put_text(tag::PAYLOAD_SHA512_ALT, hexadecimal(&archive.sha512));
+            header.put_text(tag::PAYLOAD_SHA3_256, hexadecimal(&hashes.sha3_256));
+            header.put_text(tag::PAYLOAD_SHA3_256_ALT, hexadecimal(&archive.sha3_256));
+            header.put_int64s(tag::PAYLOAD_SIZE, [payload.size]);
+            header.put_int64s(tag::PAYLOAD_SIZE_ALT, [payload.archive_size]);
+        }
+    }
     header.to_bytes(Region::Immutable)
 }
 
@@ -325,15 +371,36 @@ fn signatures(header: &[u8], payload: &Summary) -> Result<Vec<u8>> {
     signatures.to_bytes(Region::Signatures)
 }
 
+/// The signature header of format 6: digests of the header, and room for signatures; what says something of the
+/// payload is in the header.
+fn signatures_of_v6(header: &[u8]) -> Result<Vec<u8>> {
+    let hashes = Hashing::All.of(header);
+    let mut signatures = Header::default();
+    signatures.put_text(signature::SHA256, hexadecimal(&hashes.sha256));
+    signatures.put_text(signature::SHA3_256, hexadecimal(&hashes.sha3_256));
+    signatures.put_binary(signature::RESERVED, vec![0]);
+    let length = signatures.to_bytes(Region::Signatures)?.len();
+    signatures.put_binary(signature::RESERVED, vec![0; 1 + SIGNATURES - length]);
+    signatures.to_bytes(Region::Signatures)
+}
+
 /// The lead (rpm's `docs/manual/format_lead.md`); rpm itself reads only magic, major version and signature type.
-fn lead(metadata: &Metadata, evr: &Evr) -> [u8; 96] {
+fn lead(metadata: &Metadata, evr: &Evr, version: FormatVersion) -> [u8; 96] {
     let mut lead = [0; 96];
     lead[..8].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0]);
-    lead[8..10].copy_from_slice(&lead_arch(metadata.arch).to_be_bytes());
+    match version {
+        FormatVersion::V4 => {
+            lead[8..10].copy_from_slice(&lead_arch(metadata.arch).to_be_bytes());
+            lead[77] = 1;
+        }
+        // "v3 and v4 had 3 in the lead, use 4 for v6" (`rpmLeadFromHeader` in `lib/rpmlead.cc`); neither
+        // architecture nor system.
+        FormatVersion::V6 => lead[4] = 4,
+    }
     let name = format!("{}-{evr}", metadata.name);
     let length = name.len().min(65);
     lead[10..][..length].copy_from_slice(&name.as_bytes()[..length]);
-    lead[76..80].copy_from_slice(&[0, 1, 0, 5]);
+    lead[79] = 5;
     lead
 }
 
@@ -414,9 +481,10 @@ mod tests {
     #[test]
     fn the_signature_header_has_one_length_whatever_it_holds() {
         for (size, archive_size) in [(0, 0), (1, u64::from(u32::MAX)), (u64::MAX >> 1, 1)] {
-            let (digest, archive_digest) = (String::new(), String::new());
-            let payload = Summary { facts: Vec::new(), digest, archive_digest, size, archive_size };
+            let (hashes, archive_hashes) = Default::default();
+            let payload = Summary { facts: Vec::new(), hashes, archive_hashes, size, archive_size };
             assert_eq!(signatures(b"header", &payload).unwrap().len(), SIGNATURES);
         }
+        assert_eq!(signatures_of_v6(b"header").unwrap().len(), SIGNATURES);
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn md5(messages: &[&[u8]]) -> Vec<[u8; 16]> {
             0 => return digests,
             // A lane by itself is quicker one by one.
             1 => {
-                let alone = lanes.iter_mut().enumerate().find_map(|(number, lane)| Some((number, lane.take()?)));
+                let alone =
+                    lanes.iter_mut().enumerate().find_map(|(number, lane)| Some((number, lane.take()?)));
                 if let Some((number, mut lane)) = alone {
                     let mut words = state.map(|words| [words[number]]);
                     while lane.left() > 0 {

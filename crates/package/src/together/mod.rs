@@ -22,11 +22,12 @@
 //! | module | holds |
 //! |---|---|
 //! | `reader` | reads files into batches, for all who want them |
-//! | `digest` | hashes batches |
+//! | `digest`, `hashes` | hash batches, and whole archives |
 //! | `stream` | makes an archive of batches and compresses it |
 //! | `share` | who is written at a time, with how many threads |
 
 mod digest;
+mod hashes;
 mod lanes;
 mod reader;
 mod share;
@@ -37,6 +38,7 @@ use std::io::{self, SeekFrom};
 use fs_err as fs;
 
 pub use digest::Digest;
+pub use hashes::{Hashes, Hashing};
 
 use crate::archive::compress::{Compression, Seam, Share};
 use crate::format::Output;
@@ -83,8 +85,8 @@ pub struct Stream {
     pub compression: Compression,
     /// Of each file.
     pub digest: Digest,
-    /// Whether SHA-256 of the archive is wanted, compressed and not.
-    pub is_hashed: bool,
+    /// Which digests of the archive are wanted, compressed and not.
+    pub hashing: Hashing,
     /// Whether a tail follows: the compressed stream is left open.
     pub has_tail: bool,
     /// Which format's, and how many compressed bytes it can say.
@@ -118,8 +120,10 @@ pub struct Written {
     pub size: u64,
     /// How many bytes were compressed.
     pub archive_size: u64,
-    /// SHA-256 in the package and before compression, where wanted.
-    pub sha256: Option<([u8; 32], [u8; 32])>,
+    /// The digests of its bytes in the package.
+    pub hashes: Hashes,
+    /// The digests of its bytes before compression.
+    pub archive_hashes: Hashes,
     seam: Option<Seam>,
 }
 
@@ -207,7 +211,11 @@ pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, 
 }
 
 /// Writes one package by itself.
-pub(crate) fn write_one(parts: Box<dyn Parts + '_>, resources: Resources, out: &mut dyn Output) -> Result<()> {
+pub(crate) fn write_one(
+    parts: Box<dyn Parts + '_>,
+    resources: Resources,
+    out: &mut dyn Output,
+) -> Result<()> {
     out.seek(SeekFrom::Start(parts.start()))?;
     let stream = parts.stream();
     let share = Share { threads: resources.threads, memory: stream.compression.memory_budget() };
@@ -311,10 +319,8 @@ fn is_same(a: &dyn Parts, b: &dyn Parts) -> bool {
     (0..one.members()).all(|member| {
         front.clear();
         other_front.clear();
-        let fronts = (
-            one.front(member, position, &mut front),
-            other.front(member, position, &mut other_front),
-        );
+        let fronts =
+            (one.front(member, position, &mut front), other.front(member, position, &mut other_front));
         let contents = (one.content(member), other.content(member));
         position += front.len() as u64 + contents.0.map_or(0, |content| content.size);
         matches!(fronts, (Ok(()), Ok(())))

@@ -134,10 +134,13 @@ pub(super) fn with_reader(
             let (sender, queue) = queue();
             let sources = &sources;
             hashed.push(sender);
-            hashers.push((digest, scope.spawn(move || {
-                let is_wanted = |source: usize| sources[source].digests.contains(&digest);
-                digest::hash(digest, queue, sources.len(), is_wanted)
-            })));
+            hashers.push((
+                digest,
+                scope.spawn(move || {
+                    let is_wanted = |source: usize| sources[source].digests.contains(&digest);
+                    digest::hash(digest, queue, sources.len(), is_wanted)
+                }),
+            ));
         }
         drop(spare);
         let reader = Reader { batch: Batch::default(), archives: senders, hashers: hashed, spares };

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use sha2::{Digest as _, Sha256};
-
+use super::hashes::Hasher;
 use super::reader::{Consumer, Wanted};
 use super::{Archive, Stream, Written};
 use crate::archive::compress::{Encoder, Share};
@@ -18,7 +17,7 @@ pub(super) fn write(
     consumer: Consumer<'_>,
     out: &mut dyn Output,
 ) -> Result<Written> {
-    let hash = stream.is_hashed.then(Sha256::new);
+    let hash = Hasher::new(stream.hashing);
     let counted = Counted { out, hash: hash.clone(), size: 0, limit: stream.limit };
     let encoder = Encoder::with_share(stream.compression, share, counted).map_err(unwrap)?;
     let mut archiver = Archiver { archive, encoder, hash, position: 0, next: 0, front: Vec::new() };
@@ -52,7 +51,7 @@ pub(super) fn write(
 struct Archiver<'a, W: Write> {
     archive: &'a dyn Archive,
     encoder: Encoder<W>,
-    hash: Option<Sha256>,
+    hash: Hasher,
     position: u64,
     /// The member whose front has not been written.
     next: usize,
@@ -74,9 +73,7 @@ impl Archiver<'_, Counted<'_>> {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        if let Some(hash) = &mut self.hash {
-            hash.update(bytes);
-        }
+        self.hash.update(bytes);
         self.position += bytes.len() as u64;
         self.encoder.write_all(bytes).map_err(unwrap)
     }
@@ -91,12 +88,12 @@ impl Archiver<'_, Counted<'_>> {
             false => self.encoder.finish().map(|counted| (counted, None)),
         }
         .map_err(unwrap)?;
-        let sha256 = counted.hash.zip(self.hash);
         Ok(Written {
             facts: Vec::new(),
             size: counted.size,
             archive_size: self.position,
-            sha256: sha256.map(|(stream, archive)| (stream.finalize().into(), archive.finalize().into())),
+            hashes: counted.hash.finish(),
+            archive_hashes: self.hash.finish(),
             seam,
         })
     }
@@ -105,7 +102,7 @@ impl Archiver<'_, Counted<'_>> {
 /// Counts and hashes what it passes on, and does not let more through than the format can say.
 struct Counted<'a> {
     out: &'a mut dyn Output,
-    hash: Option<Sha256>,
+    hash: Hasher,
     size: u64,
     limit: Option<(&'static str, u64)>,
 }
@@ -121,9 +118,7 @@ impl Write for Counted<'_> {
             let error = Error::TooLarge { what: "the payload".into(), size: self.size, format, limit };
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
         }
-        if let Some(hash) = &mut self.hash {
-            hash.update(&bytes[..written]);
-        }
+        self.hash.update(&bytes[..written]);
         Ok(written)
     }
 

@@ -54,7 +54,7 @@ impl<'a> Fields<'a> {
     }
 
     fn number(&mut self, count: usize) -> Option<u64> {
-        Some(self.bytes(count)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Some(self.bytes(count)?.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     }
 }
 

@@ -79,7 +79,7 @@ impl Record {
         // No comment, on disk 0, not text.
         header.extend([0; 6]);
         let dos_directory = if self.is_directory { 0x10 } else { 0 };
-        header.extend((self.mode << 16 | dos_directory).to_le_bytes());
+        header.extend(((self.mode << 16) | dos_directory).to_le_bytes());
         header.extend(word(self.offset));
         header.extend_from_slice(&self.name);
         header.extend(extra);
@@ -165,7 +165,7 @@ pub(super) fn dos_time(time: Timestamp) -> u32 {
     let text = time.strftime("%Y %m %d %H %M %S").expect("the directives are strftime's");
     let numbers: Vec<u32> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [year, month, day, hour, minute, second] = numbers[..] else { return 0x0021_0000 };
-    (year - 1980) << 25 | month << 21 | day << 16 | hour << 11 | minute << 5 | second / 2
+    ((year - 1980) << 25) | (month << 21) | (day << 16) | (hour << 11) | (minute << 5) | (second / 2)
 }
 
 /// The Unix time that a DOS time is in UTC; 0 for one that does not exist.

@@ -87,8 +87,8 @@ impl Archive<'_> {
             is_large: false,
         };
         match &entry.kind {
-            Kind::File { content, size, .. } => return self.add_file(record, content, *size),
-            Kind::Ghost => return Ok(()),
+            Kind::File { content, size, .. } => self.add_file(record, content, *size),
+            Kind::Ghost => Ok(()),
             Kind::Directory => {
                 record.name.push(b'/');
                 record.is_directory = true;

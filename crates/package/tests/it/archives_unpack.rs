@@ -201,6 +201,26 @@ fn seventy_thousand_files_are_counted_in_64_bits() {
 }
 
 #[test]
+fn a_file_beyond_4_gib_and_what_follows_it_are_found() {
+    let Some([zipinfo, python]) = packhouse_clients::find(["zipinfo", "python3"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let large = directory.path().join("large");
+    fs_err::File::create(&large).unwrap().set_len((4 << 30) + 1).unwrap();
+    let mut package = package("1.0", &[("z/last", Entry::bytes(*b"last\n", 0o644))]);
+    package.files.insert(path("a/large"), Entry::from_disk(&large).unwrap()).unwrap();
+    package.options.compression = Some(Compression::Gzip(1));
+    let archive = directory.path().join("x.zip");
+    let mut out = fs_err::File::create(&archive).unwrap();
+    Format::Zip.get().write(&package, Resources::all(), &mut out).unwrap();
+    let listed = zipinfo.run(["-l", archive.to_str().unwrap()]);
+    assert!(listed.contains(" 4294967297 b"), "{listed}");
+    let script = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(z.read('z/last'), \
+                  z.getinfo('a/large').file_size, len(z.open('a/large').read(1000000)))";
+    let printed = python.run(["-c", script, archive.to_str().unwrap()]);
+    assert_eq!(printed, "b'last\\n' 4294967297 1000000\n");
+}
+
+#[test]
 fn what_a_zip_cannot_hold_is_refused() {
     let refused = |name: &[u8], entry: Entry| {
         let mut package = package("1.0", &[]);

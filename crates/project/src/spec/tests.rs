@@ -1,6 +1,7 @@
 //! Every honoured flag is looked at, and means what it says.
 
 use fs_err as fs;
+use packhouse_package::archive::compress::Compression;
 use packhouse_package::assemble::Payload;
 use packhouse_package::{Arch, Mark, Package, PackagePath, Timestamp};
 

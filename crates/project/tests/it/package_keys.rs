@@ -234,7 +234,13 @@ fn every_key_reaches_the_deb() {
 fn every_key_reaches_the_rpm() {
     let Some([rpm]) = packhouse_clients::find(["rpm"]) else { return };
     let tree = everything();
+    let own = "depends = [\"(nginx or httpd >= 2.4)\", \"openssl ~> 3.0.1\"]\nrecommends = [\"(logrotate if cronie)\"]\n[rpm]\nformat = 6\n";
+    tree.write("dist/fedora/43/target.toml", own);
     let (_, file) = tree.packages();
+    let requires = rpm.run(["-qp", "--nosignature", "--requires", "--recommends", file.to_str().unwrap()]);
+    for line in ["(nginx or httpd >= 2.4)", "openssl >= 3.0.1", "openssl < 3.1", "(logrotate if cronie)"] {
+        assert!(requires.lines().any(|found| found == line), "{line}: {requires}");
+    }
     let listing = query(
         &rpm,
         &file,
@@ -258,6 +264,8 @@ fn every_key_reaches_the_rpm() {
         "Wed May 01 2024 Ann Example <ann@example.com> - 3:1.2.0_fedora_43-1: - Added: Politeness.\n\
          Mon Jan 01 2024 Ann Example <ann@example.com> - 1.1.0: - First.\n"
     );
+    let lead = fs_err::read(&file).unwrap()[4];
+    assert_eq!(lead, 4, "format 6");
     let triggers = rpm.run(["-qp", "--nosignature", "--triggers", file.to_str().unwrap()]);
     assert!(
         triggers.contains("triggerin scriptlet (using /bin/sh) -- nginx >= 1.20\n: triggered"),

@@ -36,7 +36,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     for number in 0..count {
         let block = &bytes[number * BLOCK..bytes.len().min((number + 1) * BLOCK)];
         // Three bytes: whether it is the last, its type (0 is raw), its size.
-        let header = (block.len() as u32) << 3 | u32::from(number + 1 == count);
+        let header = ((block.len() as u32) << 3) | u32::from(number + 1 == count);
         frame.extend_from_slice(&header.to_le_bytes()[..3]);
         frame.extend_from_slice(block);
     }

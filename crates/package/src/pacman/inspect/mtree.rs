@@ -129,7 +129,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
         }
         let (escaped, length) = match rest {
             [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
-                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), 3)
+                (((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'), 3)
             }
             [b's', ..] => (b' ', 1),
             [b't', ..] => (b'\t', 1),
