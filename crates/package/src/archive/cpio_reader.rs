@@ -118,7 +118,7 @@ impl<R: Read> Reader<R> {
         loop {
             match self.part.read_up_to(&mut self.from, &mut rest)? {
                 0 => return Ok(()),
-                count if rest[..count].iter().all(|byte| *byte == 0) => {}
+                count if rest[..count] == [0; 8192][..count] => {}
                 _ => return Err(self.part.malformed("something follows its end")),
             }
         }

@@ -87,11 +87,6 @@ impl<R: BufRead> Members<R> {
         }
     }
 
-    /// From here on, all members are one: the reader goes on over borders, and [`Members::end`] covers them all.
-    pub(crate) fn join(&mut self) {
-        self.is_joined = true;
-    }
-
     /// Ends the member, which must have been read to its end, and says what it was.
     ///
     /// # Errors
@@ -179,7 +174,7 @@ impl<R: BufRead> Read for Members<R> {
 struct Hashed<R> {
     from: R,
     /// `None` when nobody asks for hashes.
-    hashes: Option<(Sha1, Sha256)>,
+    hashes: Option<Box<(Sha1, Sha256)>>,
     start: u64,
     position: u64,
 }
@@ -192,12 +187,12 @@ impl<R: BufRead> Hashed<R> {
     fn start(&mut self) {
         self.start = self.position;
         if let Some(hashes) = &mut self.hashes {
-            *hashes = Default::default();
+            **hashes = Default::default();
         }
     }
 
     fn end(&mut self) -> Member {
-        let (sha1, sha256) = self.hashes.take().unwrap_or_default();
+        let (sha1, sha256) = *self.hashes.take().unwrap_or_default();
         self.hashes = Some(Default::default());
         Member {
             offset: self.start,
@@ -217,7 +212,8 @@ impl<R: BufRead> BufRead for Hashed<R> {
         if count == 0 {
             return;
         }
-        if let Some((sha1, sha256)) = &mut self.hashes {
+        if let Some(hashes) = &mut self.hashes {
+            let (sha1, sha256) = &mut **hashes;
             // What is consumed lies in the buffer, so that nothing is read here.
             if let Ok(buffer) = self.from.fill_buf() {
                 sha1.update(&buffer[..count]);
