@@ -15,4 +15,5 @@ mod rpm_lifecycle;
 mod rpm_lint;
 mod rpm_pretrans;
 mod rpm_reference;
+mod together;
 mod version_order;
