@@ -43,7 +43,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     let rows = rows(&words, is_quick)?;
     for arguments in [
         &["build", "--release", "-p", "packhouse"][..],
-        &["build", "--release", "-p", "packhouse-package", "--example", "write"],
+        &["build", "--release", "-p", "packhouse-package", "--example", "write_together"],
     ] {
         if !flags.contains(&"--built") {
             crate::run("cargo", arguments)?;

@@ -122,11 +122,11 @@ fn packhouse(row: Row, tree: &Path) -> Result<Tool> {
     Ok(Tool { name: "packhouse".into(), command, output: project.join("pkg"), directory: project })
 }
 
-/// The writer alone, without project, Git and manifest (`crates/package/examples/write.rs`).
+/// The writer alone, without project, Git and manifest (`crates/package/examples/write_together.rs`).
 fn library(row: Row, tree: &Path) -> Result<Tool> {
     let output = directory().join("out/library");
     let file = output.join(format!("bench.{}", row.format.name()));
-    let program = root().join("target/release/examples/write");
+    let program = root().join("target/release/examples/write_together");
     let Compression { name, level } = row.compression;
     let command = vec![text(&program), format!("{name}:{level}"), text(tree), text(&file)];
     Ok(Tool { name: "our library".into(), command, output, directory: directory() })

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fs_err as fs;
 use futures_util::future::join_all;
 use packhouse_build::engine::host::{Host, Workspace};
 use packhouse_build::{Job, Source};
-use packhouse_package::assemble::Payload;
-use packhouse_package::{Package, Resources};
+use packhouse_package::assemble::{Payload, Spec};
+use packhouse_package::together::{self, write_all};
+use packhouse_package::{Format, Package, Resources};
 use packhouse_project::{EngineName, Plan, TargetPlan};
 use packhouse_publish::Sha256;
 use tokio::sync::Semaphore;
@@ -95,7 +96,12 @@ pub async fn build(
     for target in &plan.targets {
         groups.entry(&target.job).or_default().push(target);
     }
-    let results = join_all(groups.into_values().map(|targets| workers.group(targets))).await;
+    let groups = match options.payload {
+        // Whatever their jobs are, nothing is built.
+        Some(_) => vec![plan.targets.iter().collect()],
+        None => groups.into_values().collect(),
+    };
+    let results = join_all(groups.into_iter().map(|targets: Vec<_>| workers.group(targets))).await;
 
     let mut report = BuildReport { built: Vec::new(), failures: Vec::new() };
     for result in results.into_iter().flatten() {
@@ -207,7 +213,7 @@ impl Workers<'_> {
                     (None, Some(tree)) => Payload::Staged(tree.clone()),
                     (None, None) => unreachable!("either a workspace or a staged tree is there"),
                 };
-                join_all(targets.iter().map(|target| self.package(target, &root))).await
+                self.package(&targets, &root).await
             }
             Err((error, took)) => {
                 let error = Arc::new(error);
@@ -256,42 +262,44 @@ impl Workers<'_> {
         Ok(result?)
     }
 
-    async fn package(&self, target: &TargetPlan, payload: &Payload) -> Result<Built, Failure> {
+    /// Packages what one build left, for all its targets together: they share reading and compressing.
+    async fn package(&self, targets: &[&TargetPlan], payload: &Payload) -> Vec<Result<Built, Failure>> {
         let _permit = self.writer.acquire().await.expect("nobody closes the semaphore");
         let started = Instant::now();
-        let result = self.write(target, payload).await;
-        result.map_err(|error| {
-            let message = format!("{error:#}");
-            self.tell(target, Stage::Failed { error: message, took: Some(started.elapsed()) });
-            Failure { target: target.target.to_string(), error: Arc::new(error) }
-        })
-    }
-
-    async fn write(&self, target: &TargetPlan, payload: &Payload) -> Result<Built> {
-        let format = target.format.get();
-        self.tell(target, Stage::Packaging { format: format.name() });
-        let path = self.output.join(&target.file_name);
-        let (sha256, size) = {
-            let (spec, path) = (target.spec.clone(), path.clone());
-            let payload = payload.clone();
-            tokio::task::spawn_blocking(move || {
-                let package = Package::assemble(&spec, &payload)?;
-                write_package(format, &package, &path)
-            })
-            .await
-            .context("packaging was given up")??
+        for target in targets {
+            self.tell(target, Stage::Packaging { format: target.format.get().name() });
+        }
+        let orders = targets.iter().map(|target| Order {
+            format: target.format,
+            spec: target.spec.clone(),
+            path: self.output.join(&target.file_name),
+        });
+        let (orders, payload): (Vec<Order>, _) = (orders.collect(), payload.clone());
+        let written = tokio::task::spawn_blocking(move || write_packages(&orders, &payload)).await;
+        let written = written.unwrap_or_else(|_| {
+            targets.iter().map(|_| Err(anyhow::anyhow!("packaging was given up"))).collect()
+        });
+        let tell = |(target, written): (&&TargetPlan, Result<(Sha256, u64)>)| match written {
+            Ok((sha256, size)) => {
+                let compression = target.spec.options.compression;
+                self.tell(
+                    target,
+                    Stage::Packaged {
+                        format: target.format.get().name(),
+                        file: target.file_name.clone(),
+                        size,
+                        compression: compression.map_or("none", |compression| compression.name()).to_owned(),
+                    },
+                );
+                Ok(self.built(target, size, sha256))
+            }
+            Err(error) => {
+                let message = format!("{error:#}");
+                self.tell(target, Stage::Failed { error: message, took: Some(started.elapsed()) });
+                Err(Failure { target: target.target.to_string(), error: Arc::new(error) })
+            }
         };
-        let compression = target.spec.options.compression.map_or("none", |compression| compression.name());
-        self.tell(
-            target,
-            Stage::Packaged {
-                format: format.name(),
-                file: target.file_name.clone(),
-                size,
-                compression: compression.to_owned(),
-            },
-        );
-        Ok(self.built(target, size, sha256))
+        targets.iter().zip(written).map(tell).collect()
     }
 
     fn built(&self, target: &TargetPlan, size: u64, sha256: Sha256) -> Built {
@@ -321,29 +329,51 @@ impl Workers<'_> {
     }
 }
 
-/// Writes a package beside its place, then puts it there, so that `pkg/` never holds half of one.
-fn write_package(
-    format: &dyn packhouse_package::PackageFormat,
-    package: &Package,
-    path: &Path,
-) -> Result<(Sha256, u64)> {
-    let unfinished = manifest::unfinished(path);
-    let written = (|| {
-        let mut file =
-            fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
-        format.write(package, Resources::all(), &mut file)?;
-        file.sync_all()?;
-        let written = Sha256::of_reader(fs::File::open(&unfinished)?)?;
-        // The same package again is left alone, times and all: nothing has to be signed or uploaded anew.
-        if path.is_file() && Sha256::of_reader(fs::File::open(path)?)? == written {
-            fs::remove_file(&unfinished)?;
-        } else {
-            fs::rename(&unfinished, path)?;
+/// A package that is to be written.
+struct Order {
+    format: Format,
+    spec: Spec,
+    path: PathBuf,
+}
+
+/// Writes packages beside their places, then puts each there, so that `pkg/` never holds half of one.
+fn write_packages(orders: &[Order], payload: &Payload) -> Vec<Result<(Sha256, u64)>> {
+    let begin = |order: &Order| -> Result<(Package, fs::File)> {
+        let package = Package::assemble(&order.spec, payload)?;
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        Ok((package, options.open(manifest::unfinished(&order.path))?))
+    };
+    let mut begun: Vec<Result<(Package, fs::File)>> = orders.iter().map(begin).collect();
+    let jobs = orders.iter().zip(&mut begun).filter_map(|(order, begun)| {
+        let (package, out) = begun.as_mut().ok()?;
+        Some(together::Job { format: order.format, package, out })
+    });
+    let mut written = write_all(jobs.collect(), Resources::all()).0.into_iter();
+    let end = |(order, begun): (&Order, Result<(Package, fs::File)>)| {
+        let result = begun.and_then(|(_, file)| {
+            written.next().unwrap_or(Ok(()))?;
+            put_in_place(&file, &order.path)
+        });
+        if result.is_err() {
+            let _ = fs::remove_file(manifest::unfinished(&order.path));
         }
-        Ok(written)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&unfinished);
+        result
+    };
+    orders.iter().zip(begun).map(end).collect()
+}
+
+/// Its bytes are read once more, from the page cache: what precedes the payload is written last, so that the
+/// digest of all cannot be had in passing.
+fn put_in_place(file: &fs::File, path: &Path) -> Result<(Sha256, u64)> {
+    let unfinished = manifest::unfinished(path);
+    file.sync_all()?;
+    let written = Sha256::of_reader(fs::File::open(&unfinished)?)?;
+    // The same package again is left alone, times and all: nothing has to be signed or uploaded anew.
+    if path.is_file() && Sha256::of_reader(fs::File::open(path)?)? == written {
+        fs::remove_file(&unfinished)?;
+    } else {
+        fs::rename(&unfinished, path)?;
     }
-    written
+    Ok(written)
 }
