@@ -179,7 +179,7 @@ mod tests {
 
     fn archive() -> Vec<u8> {
         let mut archive = Writer::new(Vec::new());
-        let member = cpio::Member { name: b"./a", inode: 1, links: 1, mode: 0o100644, modified: 7, size: 5 };
+        let member = cpio::Member { name: b"./a", inode: 1, mode: 0o100644, modified: 7, size: 5, links: 1 };
         archive.start(member).unwrap();
         archive.write_all(b"hello").unwrap();
         archive.start_stripped(17, 1).unwrap();

@@ -88,17 +88,28 @@ fn a_deb_that_lies_is_refused_for_the_right_reason() {
     assert_refused(&with("PACKAGE: other\n"), "comes twice");
     assert_refused(&deb(&control(""), &empty), "no end");
     for field in ["Package", "Version", "Architecture"] {
-        let without: String = CONTROL.lines().filter(|line| !line.starts_with(field)).map(|l| format!("{l}\n")).collect();
+        let without: String =
+            CONTROL.lines().filter(|line| !line.starts_with(field)).map(|l| format!("{l}\n")).collect();
         assert_refused(&deb(&control(&without), &empty), &format!("has no field `{field}`"));
     }
-    for (from, to) in [("hello", "../hello"), ("hello", "a b"), ("1.0", "1/0"), ("1.0", "x:1"), ("1.0", "1-"), ("all", "a/l")] {
+    for (from, to) in [
+        ("hello", "../hello"),
+        ("hello", "a b"),
+        ("1.0", "1/0"),
+        ("1.0", "x:1"),
+        ("1.0", "1-"),
+        ("all", "a/l"),
+    ] {
         let lying = CONTROL.replacen(&format!(": {from}\n"), &format!(": {to}\n"), 1);
         assert_refused(&deb(&control(&lying), &empty), "control:");
     }
     // What it is.
     assert_refused(&deb(&tar(&[entry(b'2', "./control", b"")]), &empty), "no file of its root");
     assert_refused(&deb(&tar(&[entry(b'5', "./control/", b"")]), &empty), "no file of its root");
-    assert_refused(&deb(&tar(&[entry(b'0', "./a/control", CONTROL.as_bytes())]), &empty), "no file of its root");
+    assert_refused(
+        &deb(&tar(&[entry(b'0', "./a/control", CONTROL.as_bytes())]), &empty),
+        "no file of its root",
+    );
     assert_refused(&deb(&tar(&[]), &empty), "no file `control`");
     assert_refused(&deb(&control(&"x".repeat((1 << 20) + 1)), &empty), "bytes of `control`");
     let twice = tar(&[entry(b'0', "./control", CONTROL.as_bytes()), entry(b'0', "control", b"")]);
@@ -145,7 +156,10 @@ fn what_the_metadata_says_of_files_must_be_true() {
     read(&deb(&with("md5sums", sum), &data)).unwrap();
     read(&deb(&with("conffiles", "/etc/hello\nremove-on-upgrade /etc/gone\n"), &data)).unwrap();
     assert_refused(&deb(&with("md5sums", &sum.replace("b1", "b2")), &data), "`/etc/hello` has another sum");
-    assert_refused(&deb(&with("md5sums", &sum.replace("hello", "other")), &data), "`/etc/other` is not in the package");
+    assert_refused(
+        &deb(&with("md5sums", &sum.replace("hello", "other")), &data),
+        "`/etc/other` is not in the package",
+    );
     assert_refused(&deb(&with("md5sums", &sum.repeat(2)), &data), "comes twice");
     assert_refused(&deb(&with("md5sums", "short\n"), &data), "is no sum");
     assert_refused(&deb(&with("conffiles", "etc/hello\n"), &data), "no absolute path");
@@ -165,9 +179,11 @@ fn compressed(compression: Compression, length: u64) -> Vec<u8> {
 #[test]
 fn a_bomb_is_given_up_at_its_limit() {
     let empty = tar(&[]);
-    for (name, compression) in
-        [("control.tar.gz", Compression::Gzip(1)), ("control.tar.xz", Compression::Xz(0)), ("control.tar.zst", Compression::Zstd(1))]
-    {
+    for (name, compression) in [
+        ("control.tar.gz", Compression::Gzip(1)),
+        ("control.tar.xz", Compression::Xz(0)),
+        ("control.tar.zst", Compression::Zstd(1)),
+    ] {
         let bomb = compressed(compression, 257 << 20);
         assert!(bomb.len() < 4 << 20, "{}", bomb.len());
         let members: [(&str, &[u8]); 3] = [("debian-binary", b"2.0\n"), (name, &bomb), ("data.tar", &empty)];

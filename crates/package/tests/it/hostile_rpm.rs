@@ -36,7 +36,9 @@ type Tags = BTreeMap<u32, Value>;
 fn header(region: u32, tags: &Tags) -> Vec<u8> {
     let mut data = Vec::new();
     let mut index = Vec::new();
-    let entry = |tag: u32, kind: u32, offset: u32, count: u32| [tag, kind, offset, count].map(u32::to_be_bytes).concat();
+    let entry = |tag: u32, kind: u32, offset: u32, count: u32| {
+        [tag, kind, offset, count].map(u32::to_be_bytes).concat()
+    };
     for (tag, (kind, count, bytes)) in tags {
         let size = match kind {
             3 => 2,
@@ -102,7 +104,13 @@ fn cpio(more: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let mut add = |name: &str, mode: u32, content: &[u8]| {
         let name_size = name.len() + 1;
         let size = content.len();
-        bytes.extend(format!("070701{:08x}{mode:08x}{:016x}{:08x}{:08x}{size:08x}{:032x}{name_size:08x}{:08x}", 1, 0, 1, 0, 0, 0).as_bytes());
+        bytes.extend(
+            format!(
+                "070701{:08x}{mode:08x}{:016x}{:08x}{:08x}{size:08x}{:032x}{name_size:08x}{:08x}",
+                1, 0, 1, 0, 0, 0
+            )
+            .as_bytes(),
+        );
         bytes.extend(name.as_bytes());
         bytes.push(0);
         bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -147,7 +155,9 @@ fn a_header_that_says_what_is_not_true_of_a_package_is_refused() {
         tags.remove(&tag);
         rpm(&tags)
     };
-    for (tag, what) in [(1000, "its name"), (1001, "its version"), (1002, "its release"), (1022, "its architecture")] {
+    for (tag, what) in
+        [(1000, "its name"), (1001, "its version"), (1002, "its release"), (1022, "its architecture")]
+    {
         for value in ["a/b", "../a", "a b", "$(id)"] {
             assert_refused(&with(tag, text(value)), what);
         }

@@ -147,7 +147,10 @@ fn diff_says_what_changed() {
         assert!(line("license ").ends_with("MIT → ISC"));
         assert!(line("version").contains("1.1.0") || run.stdout.contains("  + 1.1.0"), "{}", run.stdout);
         assert!(line("  + /usr/share/hello/new").ends_with('B'));
-        assert_eq!(line("  ~ /usr/bin/hello"), "  ~ /usr/bin/hello  content, mode 0755 → 0700, size 21 B → 23 B");
+        assert_eq!(
+            line("  ~ /usr/bin/hello"),
+            "  ~ /usr/bin/hello  content, mode 0755 → 0700, size 21 B → 23 B"
+        );
         let document = &project.run(&format!("--json diff {before} {after}")).exits(1).documents()[0];
         assert_eq!(document["equal"], false);
         assert_eq!(document["fields"]["license"]["after"], "ISC");

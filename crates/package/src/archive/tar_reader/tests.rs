@@ -318,7 +318,8 @@ fn a_damaged_archive_is_refused_or_all_readers_agree() {
         for _ in 0..1 + random(3) {
             let block = random(blocks) * BLOCK;
             // Mostly where headers have something to say.
-            let place = block + [random(20), 100 + random(57), 124 + random(12), 157 + random(20), random(512)][random(5)];
+            let place = block
+                + [random(20), 100 + random(57), 124 + random(12), 157 + random(20), random(512)][random(5)];
             bytes[place] = b"07 /\0.ax52\x80\xff-=\n"[random(15)];
         }
         // As an attacker would, with checksums that are right.
