@@ -68,7 +68,8 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
 }
 
 fn rows(words: &[&str], is_quick: bool) -> Result<Vec<Row>> {
-    let mut known: Vec<String> = COMPRESSIONS.iter().map(|one| format!("{}-{}", one.name, one.level)).collect();
+    let mut known: Vec<String> =
+        COMPRESSIONS.iter().map(|one| format!("{}-{}", one.name, one.level)).collect();
     known.extend(COMPRESSIONS.iter().map(|one| one.name.to_owned()));
     known.extend(Case::ALL.iter().map(|case| case.name().to_owned()));
     known.extend(Format::ALL.iter().map(|format| format.name().to_owned()));
@@ -82,8 +83,10 @@ fn rows(words: &[&str], is_quick: bool) -> Result<Vec<Row>> {
     };
     let cases: Vec<String> = Case::ALL.iter().map(|case| case.name().into()).collect();
     let formats: Vec<String> = Format::ALL.iter().map(|format| format.name().into()).collect();
-    let compressors: Vec<String> =
-        COMPRESSIONS.iter().flat_map(|one| [one.name.into(), format!("{}-{}", one.name, one.level)]).collect();
+    let compressors: Vec<String> = COMPRESSIONS
+        .iter()
+        .flat_map(|one| [one.name.into(), format!("{}-{}", one.name, one.level)])
+        .collect();
     let mut rows = Vec::new();
     for case in Case::ALL {
         for format in Format::ALL {
@@ -182,7 +185,9 @@ fn lines(row: Row, measured: &[Measured]) -> String {
     for one in measured {
         let ours = &measured[0];
         let what = match std::ptr::eq(one, ours) {
-            true => format!("{}, {}, {} {}", case.title(), format.name(), compression.name, compression.level),
+            true => {
+                format!("{}, {}, {} {}", case.title(), format.name(), compression.name, compression.level)
+            }
             false => String::new(),
         };
         lines.push_str(&format!(
@@ -217,7 +222,8 @@ fn size(bytes: u64) -> String {
 /// Machine, versions, date.
 fn about() -> Result<String> {
     let processor = fs::read_to_string("/proc/cpuinfo")?;
-    let processor = processor.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
+    let processor =
+        processor.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
     let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let first = |program: &str, argument: &str| -> Result<String> {
         let said = tools::run(Command::new(program).arg(argument))?;

@@ -87,7 +87,8 @@ pub(super) fn prepare(row: Row) -> Result<Vec<Tool>> {
 /// The release program in a project's Git repository.
 fn packhouse(row: Row, tree: &Path) -> Result<Tool> {
     let Row { case, format, compression: Compression { name, level } } = row;
-    let project = directory().join("projects").join(format!("{}-{}-{name}-{level}", case.name(), format.name()));
+    let project =
+        directory().join("projects").join(format!("{}-{}-{name}-{level}", case.name(), format.name()));
     let (distribution, version) = match format {
         Format::Deb => ("debian", "12"),
         Format::Rpm => ("fedora", "40"),

@@ -101,11 +101,24 @@ fn documents(tree: &Path) -> Result<()> {
 
 fn copy(tree: &Path, limits: &Limits) -> Result<()> {
     let (mut files, mut bytes) = (0, 0);
+    // Half of the bytes are of programs and libraries, as in any large package.
+    if limits.bytes < u64::MAX {
+        each_file(Path::new("/usr/lib/x86_64-linux-gnu"), &mut |path, size| {
+            if ((256 << 10)..=limits.largest).contains(&size) {
+                let name = path.file_name().context("it is a file")?;
+                write(&tree.join("opt/bench/libraries").join(name), &fs::read(path)?, 0o755)?;
+                files += 1;
+                bytes += size;
+            }
+            Ok(bytes < limits.bytes * 5 / 8)
+        })?;
+    }
     for (number, source) in SOURCES.iter().enumerate() {
         let left = (SOURCES.len() - number) as u64;
         // Half of what is left for each of the first sources, all of it for the last two.
         let share = |total: u64, done: u64| if left <= 2 { total - done } else { (total - done) / left };
-        let (most_files, most_bytes) = (files + share(limits.files, files), bytes + share(limits.bytes, bytes));
+        let (most_files, most_bytes) =
+            (files + share(limits.files, files), bytes + share(limits.bytes, bytes));
         let destination = tree.join(format!("opt/bench/{number}"));
         each_file(Path::new(source), &mut |path, size| {
             if files >= most_files || bytes >= most_bytes {
@@ -161,9 +174,10 @@ fn each_file(directory: &Path, visit: &mut dyn FnMut(&Path, u64) -> Result<bool>
     for item in items {
         let kind = item.file_type()?;
         // Names outside ASCII and blanks would have to be quoted for rpmbuild.
-        let is_plain = item.file_name().to_str().is_some_and(|name| {
-            name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c))
-        });
+        let is_plain = item
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c)));
         let goes_on = match (is_plain, kind.is_dir(), kind.is_file()) {
             (true, true, _) => each_file(&item.path(), visit)?,
             (true, _, true) => visit(&item.path(), item.metadata()?.len())?,

@@ -61,7 +61,12 @@ impl<W: Write> Writer<W> {
     fn write_header(&mut self, name: &str, size: u64) -> Result<()> {
         assert!((1..=15).contains(&name.len()), "deb(5) limits a member's name to 15 characters");
         if size > SIZE_LIMIT {
-            return Err(Error::TooLarge { what: format!("`{name}`"), size, format: "deb", limit: SIZE_LIMIT });
+            return Err(Error::TooLarge {
+                what: format!("`{name}`"),
+                size,
+                format: "deb",
+                limit: SIZE_LIMIT,
+            });
         }
         let header = format!("{name:<16}{:<12}0     0     100644  {size:<10}`\n", self.timestamp.as_unix());
         Ok(self.out.write_all(header.as_bytes())?)

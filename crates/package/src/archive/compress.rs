@@ -392,7 +392,11 @@ mod tests {
     fn two_threads_fit_into_the_memory_of_the_default_levels() {
         let two = NonZeroUsize::new(2).unwrap();
         for compression in [Compression::XZ, Compression::ZSTD, Compression::GZIP] {
-            assert!(compression.memory(two) <= DEFAULT_BUDGET, "{compression:?}: {}", compression.memory(two));
+            assert!(
+                compression.memory(two) <= DEFAULT_BUDGET,
+                "{compression:?}: {}",
+                compression.memory(two)
+            );
         }
     }
 }

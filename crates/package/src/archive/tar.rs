@@ -33,11 +33,17 @@ pub(crate) struct Member<'a> {
 }
 
 pub(crate) enum MemberKind<'a> {
-    File { size: u64 },
+    File {
+        size: u64,
+    },
     Directory,
-    Symlink { target: &'a [u8] },
+    Symlink {
+        target: &'a [u8],
+    },
     /// Another name of a file before it, whose path it has as that has it.
-    HardLink { target: &'a [u8] },
+    HardLink {
+        target: &'a [u8],
+    },
 }
 
 /// The longest user or group name: 32 bytes with the NUL at the end.

@@ -71,12 +71,7 @@ fn each<D: sha2::Digest>(
 }
 
 /// Hashes the next bytes of a file.
-fn go_on<D: sha2::Digest>(
-    begun: &mut Begun<D>,
-    is_first: bool,
-    is_last: bool,
-    bytes: &[u8],
-) -> Option<Fact> {
+fn go_on<D: sha2::Digest>(begun: &mut Begun<D>, is_first: bool, is_last: bool, bytes: &[u8]) -> Option<Fact> {
     if is_first || begun.is_none() {
         *begun = Some((D::new(), Vec::with_capacity(START)));
     }

@@ -167,6 +167,12 @@ pub struct Report {
     pub streams_compressed: u64,
 }
 
+/// A package that shares its archive: the number of its job, its parts and its file.
+type Member<'a> = (usize, Box<dyn Parts + 'a>, &'a mut fs::File);
+
+/// Packages with the same archive, which is written into the file of the first.
+type Group<'a> = Vec<Member<'a>>;
+
 /// Writes packages together. Each has its own result, in the order of `jobs`: one that cannot be written does
 /// not keep the others from it, unless what failed is what they have in common.
 ///
@@ -174,7 +180,7 @@ pub struct Report {
 pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, Report) {
     let mut results: Vec<Result<()>> = Vec::new();
     let mut report = Report::default();
-    let mut shared: Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)> = Vec::new();
+    let mut shared: Vec<Member<'_>> = Vec::new();
     for (number, Job { format, package, out }) in jobs.into_iter().enumerate() {
         results.push(match format.get().parts(package) {
             Ok(Some(parts)) => {
@@ -186,7 +192,7 @@ pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, 
         });
     }
 
-    let mut groups: Vec<Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for one in shared {
         match groups.iter_mut().find(|group| is_same(&*group[0].1, &*one.1)) {
             Some(group) => group.push(one),
@@ -196,7 +202,7 @@ pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, 
     let compressions: Vec<Compression> = groups.iter().map(|group| group[0].1.stream().compression).collect();
     let mut groups: Vec<Option<Vec<_>>> = groups.into_iter().map(Some).collect();
     for wave in share::waves(&compressions, resources) {
-        let mut together: Vec<Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>> =
+        let mut together: Vec<Group<'_>> =
             wave.iter().filter_map(|(group, _)| groups[*group].take()).collect();
         let written = write_wave(&mut together, &wave, &mut report);
         for (group, written) in together.into_iter().zip(written) {
@@ -207,7 +213,11 @@ pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, 
 }
 
 /// Writes one package by itself.
-pub(crate) fn write_one(parts: Box<dyn Parts + '_>, resources: Resources, out: &mut dyn Output) -> Result<()> {
+pub(crate) fn write_one(
+    parts: Box<dyn Parts + '_>,
+    resources: Resources,
+    out: &mut dyn Output,
+) -> Result<()> {
     out.seek(SeekFrom::Start(parts.start()))?;
     let stream = parts.stream();
     let share = Share { threads: resources.threads, memory: stream.compression.memory_budget() };
@@ -224,7 +234,7 @@ pub(crate) fn write_one(parts: Box<dyn Parts + '_>, resources: Resources, out: &
 }
 
 fn write_wave(
-    groups: &mut [Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>],
+    groups: &mut [Group<'_>],
     wave: &[(usize, Share)],
     report: &mut Report,
 ) -> Vec<Result<Written>> {
@@ -264,11 +274,7 @@ fn write_wave(
 }
 
 /// Completes packages whose archive is in the file of the first.
-fn finish_group(
-    group: Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>,
-    written: Result<Written>,
-    results: &mut [Result<()>],
-) {
+fn finish_group(group: Group<'_>, written: Result<Written>, results: &mut [Result<()>]) {
     let written = match written {
         Ok(written) => written,
         Err(error) => {
@@ -311,10 +317,8 @@ fn is_same(a: &dyn Parts, b: &dyn Parts) -> bool {
     (0..one.members()).all(|member| {
         front.clear();
         other_front.clear();
-        let fronts = (
-            one.front(member, position, &mut front),
-            other.front(member, position, &mut other_front),
-        );
+        let fronts =
+            (one.front(member, position, &mut front), other.front(member, position, &mut other_front));
         let contents = (one.content(member), other.content(member));
         position += front.len() as u64 + contents.0.map_or(0, |content| content.size);
         matches!(fronts, (Ok(()), Ok(())))

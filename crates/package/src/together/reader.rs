@@ -134,10 +134,13 @@ pub(super) fn with_reader(
             let (sender, queue) = queue();
             let sources = &sources;
             hashed.push(sender);
-            hashers.push((digest, scope.spawn(move || {
-                let is_wanted = |source: usize| sources[source].digests.contains(&digest);
-                digest::hash(digest, queue, sources.len(), is_wanted)
-            })));
+            hashers.push((
+                digest,
+                scope.spawn(move || {
+                    let is_wanted = |source: usize| sources[source].digests.contains(&digest);
+                    digest::hash(digest, queue, sources.len(), is_wanted)
+                }),
+            ));
         }
         drop(spare);
         let reader = Reader { batch: Batch::default(), archives: senders, hashers: hashed, spares };
@@ -235,7 +238,7 @@ impl Reader {
         }
         let mut source = match contents.content {
             Content::Bytes(bytes) => From::Bytes(bytes),
-            Content::Path(path) => From::File(Opened::open(path)?),
+            Content::Path(path) => From::File(Box::new(Opened::open(path)?)),
         };
         let mut done = 0;
         loop {
@@ -302,7 +305,7 @@ impl Part {
 /// Where bytes come from.
 enum From<'a> {
     Bytes(&'a [u8]),
-    File(Opened<'a>),
+    File(Box<Opened<'a>>),
 }
 
 impl From<'_> {

@@ -16,7 +16,8 @@ pub(super) fn waves(compressions: &[Compression], resources: Resources) -> Vec<V
     let mut waves = Vec::new();
     while !left.is_empty() {
         let mut wave = vec![left.remove(0)];
-        let mut threads = distribute(&wave, compressions, resources).unwrap_or_else(|| vec![resources.threads]);
+        let mut threads =
+            distribute(&wave, compressions, resources).unwrap_or_else(|| vec![resources.threads]);
         left.retain(|candidate| {
             let larger = [&wave[..], &[*candidate]].concat();
             match distribute(&larger, compressions, resources) {
@@ -30,8 +31,7 @@ pub(super) fn waves(compressions: &[Compression], resources: Resources) -> Vec<V
         let is_alone = wave.len() == 1;
         let share = |(number, threads): (usize, NonZeroUsize)| {
             let compression: Compression = compressions[number];
-            let memory =
-                if is_alone { compression.memory_budget() } else { compression.memory(threads) };
+            let memory = if is_alone { compression.memory_budget() } else { compression.memory(threads) };
             (number, Share { threads, memory })
         };
         waves.push(wave.into_iter().zip(threads).map(share).collect());
