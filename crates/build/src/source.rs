@@ -63,22 +63,52 @@ impl Source {
     /// # Errors
     /// When Git fails for another reason.
     pub fn revision(&self) -> Result<Option<Revision>> {
-        if !self.in_git || !self.git_succeeds(&["rev-parse", "--verify", "--quiet", "HEAD"])? {
+        if !self.in_git {
             return Ok(None);
         }
-        let head = self.git_line(&["log", "-1", "--no-show-signature", "--format=%H %ct", "HEAD"])?;
-        let (commit, time) = head.split_once(' ').unwrap_or((&head, "0"));
-        let branch = self.git_line(&["symbolic-ref", "--short", "--quiet", "HEAD"]).ok();
-        let tag = self.git_line(&["describe", "--tags", "--abbrev=0"]).ok();
-        let changed = self.git(&["status", "--porcelain", "-z", "--untracked-files=no", "--", "."])?;
-        let is_dirty = !changed.is_empty() || !self.untracked()?.is_empty();
+        // Most of what each takes is starting Git; side by side they take a third of the time.
+        let (head, tag, status, untracked) = std::thread::scope(|scope| {
+            let head = scope.spawn(|| {
+                self.git_line(&[
+                    "log",
+                    "-1",
+                    "--no-show-signature",
+                    "--abbrev=7",
+                    "--format=%H %h %ct",
+                    "HEAD",
+                ])
+            });
+            let tag = scope.spawn(|| self.git_line(&["describe", "--tags", "--abbrev=0"]).ok());
+            let untracked = scope.spawn(|| self.untracked());
+            let status = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"];
+            let status = self.git(&[&status[..], &["--untracked-files=no", "--", "."]].concat());
+            (join(head), join(tag), status, join(untracked))
+        });
+        let head = match head {
+            Ok(head) => head,
+            Err(error) => {
+                return match self.git_succeeds(&["rev-parse", "--verify", "--quiet", "HEAD"])? {
+                    true => Err(error),
+                    false => Ok(None),
+                };
+            }
+        };
+        let mut words = head.split(' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (commit, short, time) = (word(), word(), word());
+        let status = status?;
+        let lines = || status.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+        // git-status(1), "Porcelain Format Version 2"; no branch may be called `(detached)`.
+        let branch = lines().find_map(|line| line.strip_prefix(b"# branch.head "));
+        let branch = branch.filter(|branch| *branch != b"(detached)");
+        let is_changed = lines().any(|line| !line.starts_with(b"# "));
         Ok(Some(Revision {
             commit: commit.into(),
-            short: self.git_line(&["rev-parse", "--short=7", "HEAD"])?,
+            short: short.into(),
             time: time.parse().unwrap_or(0),
-            branch,
+            branch: branch.map(|branch| String::from_utf8_lossy(branch).into_owned()),
             tag,
-            is_dirty,
+            is_dirty: is_changed || !untracked?.is_empty(),
         }))
     }
 
@@ -153,6 +183,10 @@ impl Source {
         let output = git_command(&self.root, arguments).output().map_err(no_git)?;
         Ok(output.status.success())
     }
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn tracked(directory: &Path) -> Result<Vec<PathBuf>> {

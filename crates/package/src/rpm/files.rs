@@ -273,6 +273,11 @@ impl File<'_> {
         !self.is_ghost()
     }
 
+    /// The index of the first name of a file that has several; `None` sorts before.
+    pub(super) fn first_of_names(&self) -> Option<usize> {
+        self.names.map(|names| names.first)
+    }
+
     fn inode(&self, index: usize) -> u32 {
         self.names.map_or(index, |names| names.first) as u32 + 1
     }

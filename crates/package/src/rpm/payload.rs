@@ -1,4 +1,8 @@
-//! The payload: a cpio archive of the files, in the order of the header.
+//! The payload: a cpio archive of the files in the order of the header, but for those with several names.
+//!
+//! These come last, the names of each behind one another: so rpmbuild writes them (`iterWriteArchiveNextFile` in
+//! rpm's `lib/rpmfi.c`), and rpm 4.18 takes any other file between two names for a third (`fsmMkfile` in
+//! `lib/fsm.c`). Ghosts are in the header only.
 
 use super::files::Files;
 use crate::archive::cpio;
@@ -17,7 +21,9 @@ pub(super) struct Payload<'a> {
 impl<'a> Payload<'a> {
     pub(super) fn new(files: Files<'a>, timestamp: Timestamp) -> Payload<'a> {
         let packed = files.iter().enumerate().filter(|(_, file)| file.is_packed()).map(|(index, _)| index);
-        Payload { packed: packed.collect(), files, timestamp }
+        let mut packed: Vec<usize> = packed.collect();
+        packed.sort_by_key(|index| files.get(*index).first_of_names());
+        Payload { packed, files, timestamp }
     }
 
     pub(super) fn files(&self) -> &Files<'a> {

@@ -171,6 +171,12 @@ pub struct Report {
     pub streams_compressed: u64,
 }
 
+/// A package that shares its archive: the number of its job, its parts and its file.
+type Member<'a> = (usize, Box<dyn Parts + 'a>, &'a mut fs::File);
+
+/// Packages with the same archive, which is written into the file of the first.
+type Group<'a> = Vec<Member<'a>>;
+
 /// Writes packages together. Each has its own result, in the order of `jobs`: one that cannot be written does
 /// not keep the others from it, unless what failed is what they have in common.
 ///
@@ -178,7 +184,7 @@ pub struct Report {
 pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, Report) {
     let mut results: Vec<Result<()>> = Vec::new();
     let mut report = Report::default();
-    let mut shared: Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)> = Vec::new();
+    let mut shared: Vec<Member<'_>> = Vec::new();
     for (number, Job { format, package, out }) in jobs.into_iter().enumerate() {
         results.push(match format.get().parts(package) {
             Ok(Some(parts)) => {
@@ -190,7 +196,7 @@ pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, 
         });
     }
 
-    let mut groups: Vec<Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for one in shared {
         match groups.iter_mut().find(|group| is_same(&*group[0].1, &*one.1)) {
             Some(group) => group.push(one),
@@ -200,7 +206,7 @@ pub fn write_all(jobs: Vec<Job<'_>>, resources: Resources) -> (Vec<Result<()>>, 
     let compressions: Vec<Compression> = groups.iter().map(|group| group[0].1.stream().compression).collect();
     let mut groups: Vec<Option<Vec<_>>> = groups.into_iter().map(Some).collect();
     for wave in share::waves(&compressions, resources) {
-        let mut together: Vec<Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>> =
+        let mut together: Vec<Group<'_>> =
             wave.iter().filter_map(|(group, _)| groups[*group].take()).collect();
         let written = write_wave(&mut together, &wave, &mut report);
         for (group, written) in together.into_iter().zip(written) {
@@ -232,7 +238,7 @@ pub(crate) fn write_one(
 }
 
 fn write_wave(
-    groups: &mut [Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>],
+    groups: &mut [Group<'_>],
     wave: &[(usize, Share)],
     report: &mut Report,
 ) -> Vec<Result<Written>> {
@@ -272,11 +278,7 @@ fn write_wave(
 }
 
 /// Completes packages whose archive is in the file of the first.
-fn finish_group(
-    group: Vec<(usize, Box<dyn Parts + '_>, &mut fs::File)>,
-    written: Result<Written>,
-    results: &mut [Result<()>],
-) {
+fn finish_group(group: Group<'_>, written: Result<Written>, results: &mut [Result<()>]) {
     let written = match written {
         Ok(written) => written,
         Err(error) => {

@@ -238,7 +238,7 @@ impl Reader {
         }
         let mut source = match contents.content {
             Content::Bytes(bytes) => From::Bytes(bytes),
-            Content::Path(path) => From::File(Opened::open(path)?),
+            Content::Path(path) => From::File(Box::new(Opened::open(path)?)),
         };
         let mut done = 0;
         loop {
@@ -305,7 +305,7 @@ impl Part {
 /// Where bytes come from.
 enum From<'a> {
     Bytes(&'a [u8]),
-    File(Opened<'a>),
+    File(Box<Opened<'a>>),
 }
 
 impl From<'_> {

@@ -24,7 +24,8 @@ fn target(tree: &Path, version: &str, compression: Compression) -> Package {
 fn tree(directory: &Path) -> std::path::PathBuf {
     let tree = directory.join("tree");
     let text = "a line that comes again and again, with differences\n".repeat(30_000);
-    for (name, length) in [("opt/hello/large", text.len()), ("opt/hello/a/small", 700), ("usr/bin/hello", 0)] {
+    for (name, length) in [("opt/hello/large", text.len()), ("opt/hello/a/small", 700), ("usr/bin/hello", 0)]
+    {
         let at = tree.join(name);
         fs::create_dir_all(at.parent().unwrap()).unwrap();
         fs::write(at, &text[..length]).unwrap();
@@ -50,9 +51,8 @@ fn together(directory: &Path, packages: &[(Format, &Package)]) -> (Vec<Result<Ve
     let jobs = packages.iter().zip(&mut files);
     let jobs = jobs.map(|((format, package), out)| Job { format: *format, package, out }).collect();
     let (results, report) = write_all(jobs, resources());
-    let read = |(file, result): (fs::File, Result<(), Error>)| {
-        result.map(|()| fs::read(file.path()).unwrap())
-    };
+    let read =
+        |(file, result): (fs::File, Result<(), Error>)| result.map(|()| fs::read(file.path()).unwrap());
     (files.into_iter().zip(results).map(read).collect(), report)
 }
 
@@ -67,11 +67,12 @@ fn a_package_is_the_same_alone_and_together_and_all_is_done_once() {
     let directory = tempfile::tempdir().unwrap();
     let tree = tree(directory.path());
     for compression in [Compression::None, Compression::GZIP, Compression::XZ, Compression::Zstd(3)] {
-        let packages: Vec<(Format, Package)> = [Format::Deb, Format::Deb, Format::Rpm, Format::Rpm, Format::Deb]
-            .into_iter()
-            .zip(["1", "2", "3", "4", "5"])
-            .map(|(format, version)| (format, target(&tree, version, compression)))
-            .collect();
+        let packages: Vec<(Format, Package)> =
+            [Format::Deb, Format::Deb, Format::Rpm, Format::Rpm, Format::Deb]
+                .into_iter()
+                .zip(["1", "2", "3", "4", "5"])
+                .map(|(format, version)| (format, target(&tree, version, compression)))
+                .collect();
         let packages: Vec<(Format, &Package)> = packages.iter().map(|(format, one)| (*format, one)).collect();
         let (together, report) = together(directory.path(), &packages);
         for ((format, package), together) in packages.iter().zip(together) {
@@ -230,7 +231,9 @@ fn hard_links_are_installed_as_one_file() {
     let archive = rpm2cpio.command().arg(&file).output().unwrap().stdout;
     fs::write(directory.path().join("cpio"), archive).unwrap();
     let input = fs::File::open(directory.path().join("cpio")).unwrap().into_file();
-    assert!(cpio.command().args(["-id", "--quiet"]).current_dir(&root).stdin(input).status().unwrap().success());
+    assert!(
+        cpio.command().args(["-id", "--quiet"]).current_dir(&root).stdin(input).status().unwrap().success()
+    );
     assert_linked(&root);
 }
 
