@@ -12,7 +12,7 @@ packages="
     dpkg-dev fakeroot lintian debootstrap
     rpm rpmlint dnf
     gnupg gpgv sqv
-    binutils cpio xz-utils zstd
+    binutils cpio libarchive-tools rpm2cpio xz-utils zstd
     curl faketime git mount procps python3 strace shellcheck time
     elixir erlang-base erlang-crypto erlang-dev erlang-inets erlang-ssl
 "
