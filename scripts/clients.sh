@@ -13,7 +13,7 @@ packages="
     rpm rpmlint dnf
     pacman-package-manager makepkg libarchive-tools unzip
     gnupg gpgv sqv
-    binutils cpio xz-utils zstd
+    binutils cpio rpm2cpio xz-utils zstd strip-nondeterminism
     libcap2-bin libc-bin passwd systemd openssl attr
     curl faketime git mount procps python3 strace shellcheck time
     elixir erlang-base erlang-crypto erlang-dev erlang-inets erlang-ssl

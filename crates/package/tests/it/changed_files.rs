@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use fs_err as fs;
-use packhouse_package::archive::compress::Compression;
 use packhouse_package::{Change, Error, Format};
 
 use crate::rpm_fixture::{one_thread, package};
@@ -40,16 +39,28 @@ impl Seek for Meddling {
     }
 }
 
+/// Bytes that no compressor makes fewer.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let words = std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.take(length / 8).flatten().collect()
+}
+
 fn write(format: Format, directory: &Path, meddles: bool) -> Result<(), Error> {
     let file = directory.join("opt/hello/large");
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     // Much more than what waits between reader and compressor.
-    fs::write(&file, vec![b'x'; 16 << 20]).unwrap();
+    fs::write(&file, noise(16 << 20)).unwrap();
     fs::File::options().write(true).open(&file).unwrap().file().set_modified(UNIX_EPOCH).unwrap();
     let mut package = package("1");
     package.files.add_directory(directory, None, &[]).unwrap();
     package.files.complete();
-    package.options.compression = Some(Compression::None);
+    package.options.compression = format.get().compressions().last().copied();
     let mut out = Meddling { out: Cursor::default(), file, has_written: !meddles };
     format.get().write(&package, one_thread(), &mut out)
 }
