@@ -3,7 +3,9 @@
 //! Operations take options and an [`Environment`](crate::environment::Environment), tell what happens through
 //! an [`Event`] function, and return values; they never print. A newcomer starts at [`release()`].
 
+mod base;
 mod build;
+mod engine;
 mod event;
 mod keys;
 mod manifest;
@@ -14,7 +16,9 @@ mod sign;
 mod usage;
 mod verify;
 
+pub use base::{BaseFailure, BaseOptions, BaseReport, BuiltImage, base};
 pub use build::{BuildOptions, BuildReport, Failure, build};
+pub use engine::plan_build;
 pub use event::{Event, OnEvent, Stage};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};
