@@ -16,6 +16,7 @@ pub mod image;
 pub mod job;
 pub mod leftovers;
 mod log;
+pub mod registry;
 mod secret;
 pub mod source;
 mod unpack;

@@ -218,6 +218,16 @@ fn list(directory: &Path, which: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect())
 }
 
+/// What `git --version` prints, as in `2.39.5`.
+///
+/// # Errors
+/// When there is no Git.
+pub fn git_version() -> Result<String> {
+    let output = Command::new("git").arg("--version").env("LC_ALL", "C").output().map_err(no_git)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.trim().trim_start_matches("git version ").to_owned())
+}
+
 /// Variables that would point Git at another repository or change what arguments mean: set inside hooks and by
 /// `git rebase --exec` (`git rev-parse --local-env-vars`), and the pathspec switches of git(1).
 const GIT_VARIABLES: &[&str] = &[

@@ -3,6 +3,7 @@
 mod base;
 mod build;
 mod completions;
+mod doctor;
 mod init;
 mod key;
 mod man;
@@ -77,6 +78,8 @@ enum Command {
     /// Look at the key that signs
     #[command(subcommand)]
     Key(key::Key),
+    /// Say what this machine has and lacks for a release
+    Doctor(doctor::Doctor),
     /// Print completions for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write the pages of every command
@@ -139,6 +142,7 @@ impl Command {
             Command::Publish(command) => command.run(context),
             Command::Release(command) => command.run(context),
             Command::Key(command) => command.run(context),
+            Command::Doctor(command) => command.run(context),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(context),
         }

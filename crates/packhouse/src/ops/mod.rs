@@ -5,6 +5,7 @@
 
 mod base;
 mod build;
+mod doctor;
 mod engine;
 mod event;
 mod keys;
@@ -18,6 +19,7 @@ mod verify;
 
 pub use base::{BaseFailure, BaseOptions, BaseReport, BuiltImage, base};
 pub use build::{BuildOptions, BuildReport, Failure, build};
+pub use doctor::{Check, State, doctor};
 pub use engine::plan_build;
 pub use event::{Event, OnEvent, Stage};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};

@@ -101,7 +101,7 @@ pub(super) fn problems(error: &anyhow::Error) -> impl Iterator<Item = &Problem> 
 }
 
 /// How to fix it: the help of the deepest cause that has one.
-pub(super) fn help(error: &anyhow::Error) -> Option<String> {
+pub fn help(error: &anyhow::Error) -> Option<String> {
     error.chain().filter_map(help_of).last()
 }
 
