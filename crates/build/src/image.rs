@@ -291,13 +291,21 @@ impl Client {
         if status.success() {
             return Ok(());
         }
-        let (reference, log_path) = (reference.to_owned(), log.to_owned());
-        Err(Error::Image { action, reference, tries: 1, tail: log::tail(log)?, log: log_path })
+        let mut tail = log::tail(log)?;
+        // Of this command alone: the log has what was done before it, too.
+        if let Some(last) = tail.iter().rposition(|line| line.starts_with("$ ")) {
+            tail.drain(..=last);
+        }
+        Err(Error::Image { action, reference: reference.to_owned(), tries: 1, tail, log: log.to_owned() })
     }
 }
 
-/// Whether what a registry said may be another thing the next time: not when it knows the answer.
+/// Whether what a registry said may be another thing the next time: not when it knows the answer, and not when
+/// the engine itself has tried for a minute (Docker does once a registry has taken the first part).
 fn is_passing(said: &[String]) -> bool {
+    if said.iter().any(|line| line.contains("Retrying in")) {
+        return false;
+    }
     // The registry's error codes (OCI Distribution Specification, "Error Codes") and Docker's words for them.
     const FINAL: [&str; 9] = [
         "denied",

@@ -19,6 +19,8 @@ use crate::{ContainerJob, Error, Event, Job, Kept, OnEvent, Result, Secret, Secr
 
 pub use super::running::{BUILD_DIRECTORY, SECRETS_DIRECTORY};
 
+/// The label of a container that names its project.
+pub const PROJECT_LABEL: &str = "packhouse.project";
 /// The label of a volume that keeps a cache, with the project.
 pub const CACHE_LABEL: &str = "packhouse.cache";
 /// The label of an image that a failed build was kept as, with the project.
@@ -90,7 +92,11 @@ impl Containers {
             user: &image.user,
             platform: container.platform.is_named.then_some(&*container.platform.name),
             name: format!("packhouse-{}-{}", as_name(&job.directory_name()), run.short()),
-            labels: BTreeMap::from([(RUN_LABEL, run.label()), (TARGET_LABEL, container.target.clone())]),
+            labels: BTreeMap::from([
+                (RUN_LABEL, run.label()),
+                (PROJECT_LABEL, job.project.clone()),
+                (TARGET_LABEL, container.target.clone()),
+            ]),
             time: self.time,
             volumes: &volumes,
             has_secrets: !container.secrets.is_empty(),

@@ -243,7 +243,8 @@ impl Running {
     pub(super) async fn keep_as(&self, image: &str, label: &str) -> Result<()> {
         self.client.remove_image(image).await?;
         let label = format!("LABEL {label}");
-        let changes = ["ENTRYPOINT []", "CMD [\"sh\"]", &label].map(|change| ["--change", change]);
+        let directory = format!("WORKDIR {BUILD_DIRECTORY}");
+        let changes = ["ENTRYPOINT []", "CMD [\"sh\"]", &directory, &label].map(|change| ["--change", change]);
         let arguments: Vec<&str> = std::iter::once("commit")
             .chain(changes.into_iter().flatten())
             .chain([&*self.name, image])
@@ -301,7 +302,6 @@ impl Start<'_> {
         }
         // Not its own number, which would be another one in each build.
         add("--hostname", "packhouse".to_owned());
-        add("--workdir", BUILD_DIRECTORY.to_owned());
         add("--entrypoint", "sh".to_owned());
         arguments.extend([self.image.to_owned(), "-c".into(), WAIT.into()]);
         arguments

@@ -71,8 +71,11 @@ pub async fn doctor(options: &PlanOptions, environment: &Environment) -> Result<
     };
     let plan = match planned {
         Ok(Some(plan)) => {
-            let count = plan.targets.len();
-            checks.push(Check::ok("project", format!("{} {}, {count} targets", plan.name, plan.version)));
+            let targets = match plan.targets.len() {
+                1 => "1 target".to_owned(),
+                count => format!("{count} targets"),
+            };
+            checks.push(Check::ok("project", format!("{} {}, {targets}", plan.name, plan.version)));
             Some(plan)
         }
         Ok(None) => {
