@@ -244,7 +244,8 @@ impl Running {
         self.client.remove_image(image).await?;
         let label = format!("LABEL {label}");
         let directory = format!("WORKDIR {BUILD_DIRECTORY}");
-        let changes = ["ENTRYPOINT []", "CMD [\"sh\"]", &directory, &label].map(|change| ["--change", change]);
+        let changes =
+            ["ENTRYPOINT []", "CMD [\"sh\"]", &directory, &label].map(|change| ["--change", change]);
         let arguments: Vec<&str> = std::iter::once("commit")
             .chain(changes.into_iter().flatten())
             .chain([&*self.name, image])

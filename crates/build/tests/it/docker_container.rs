@@ -17,8 +17,11 @@ fn label(place: &Place) -> String {
 async fn a_build_is_nobody_special_and_has_a_home_and_a_name() {
     let Some(docker) = container_engine("docker") else { return };
     let place = Place::new();
-    let commands = ["mkdir out; id -u >out/who; id -un >>out/who; hostname >>out/who", "touch ~/x; cd; pwd >$OLDPWD/out/home",
-        "mkdir -p deps/cache && touch deps/cache/x; if touch /etc/x || touch /x; then exit 1; fi"];
+    let commands = [
+        "mkdir out; id -u >out/who; id -un >>out/who; hostname >>out/who",
+        "touch ~/x; cd; pwd >$OLDPWD/out/home",
+        "mkdir -p deps/cache && touch deps/cache/x; if touch /etc/x || touch /x; then exit 1; fi",
+    ];
     let workspace = place.run(&place.containers(&docker), &place.job(&commands)).await.unwrap();
     assert_eq!(text(&workspace.path().join("out/who")), "1000\npackhouse\npackhouse\n");
     assert_eq!(text(&workspace.path().join("out/home")), "/packhouse/home\n");
@@ -64,7 +67,8 @@ async fn a_run_that_is_given_up_leaves_nothing() {
     let job = place.job(&["touch started; sleep 600"]);
     let begun = async {
         loop {
-            let is_running = place.events.lock().unwrap().iter().any(|it| matches!(it, Event::Command { .. }));
+            let is_running =
+                place.events.lock().unwrap().iter().any(|it| matches!(it, Event::Command { .. }));
             if is_running && !docker.containers(&label(&place)).is_empty() {
                 return;
             }
@@ -133,7 +137,9 @@ async fn caches_are_kept_when_that_is_wanted_and_only_then() {
     let Some(docker) = container_engine("docker") else { return };
     let place = Place::new();
     let mut engine = place.containers(&docker);
-    let job = place.job(&["ls -A deps/cache 2>/dev/null; mkdir -p deps/cache out && touch deps/cache/kept && touch deps/other"]);
+    let job = place.job(&[
+        "ls -A deps/cache 2>/dev/null; mkdir -p deps/cache out && touch deps/cache/kept && touch deps/other",
+    ]);
     for (keeps, sees) in [(false, false), (true, false), (true, true), (false, false)] {
         engine.keep_caches = keeps;
         place.run(&engine, &job).await.unwrap();
@@ -160,7 +166,8 @@ async fn what_a_build_leaves_cannot_reach_outside() {
     }
     // A link is a link, wherever it leads: nothing behind it is taken.
     let place = Place::new();
-    let job = place.job(&["mkdir out; ln -s /etc out/etc; ln -s ../../../.. out/up; ln -s /etc/passwd out/p"]);
+    let job =
+        place.job(&["mkdir out; ln -s /etc out/etc; ln -s ../../../.. out/up; ln -s /etc/passwd out/p"]);
     let workspace = place.run(&place.containers(&docker), &job).await.unwrap();
     for link in ["etc", "up", "p"] {
         assert!(fs_err::symlink_metadata(workspace.path().join("out").join(link)).unwrap().is_symlink());

@@ -5,7 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 mod acceptance;
+mod base_images;
 mod channels;
+mod containers;
+mod doctor;
 mod existing_tree;
 mod failing_targets;
 mod gnupg;
@@ -19,6 +22,7 @@ mod problems;
 mod project;
 mod published_once;
 mod publishing;
+mod registry;
 mod reproducible;
 mod secrets;
 mod starting;
