@@ -17,12 +17,12 @@ fn pushing(name: &str, host: &str) -> Option<Project> {
     Some(project)
 }
 
+/// Removes what the engine has of a registry.
 fn remove(docker: &ContainerEngine, host: &str) {
     let reference = format!("reference={host}/*/*");
-    let format = "{{.Repository}}:{{.Tag}}";
-    let listed = docker.run(&["image", "ls", "--format", format, "--filter", &reference]);
-    for name in listed.split_whitespace() {
-        docker.run(&["image", "rm", "--force", name]);
+    let listed = docker.run(&["image", "ls", "--quiet", "--no-trunc", "--filter", &reference]);
+    for id in listed.split_whitespace() {
+        let _ = docker.command(&["image", "rm", "--force", id]).output();
     }
 }
 

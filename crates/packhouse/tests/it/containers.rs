@@ -19,7 +19,8 @@ pub fn project(name: &str, engine: &str, targets: &[&str]) -> Option<Project> {
     project.edit("name = \"hello\"", &format!("name = \"{name}\""));
     project.edit("engine = \"host\"", &format!("engine = \"{engine}\""));
     for target in targets {
-        dockerfile(&project, target, DOCKERFILE);
+        // Each test has images of its own to remove, although the commands are the same.
+        dockerfile(&project, target, &format!("{DOCKERFILE}LABEL packhouse.test={name}\n"));
     }
     project.commit("in containers");
     Some(project)
@@ -33,11 +34,14 @@ pub fn dockerfile(project: &Project, target: &str, text: &str) {
 
 /// Removes the images of a project.
 pub fn remove_images(engine: &ContainerEngine, project: &str) {
-    let reference = format!("reference=*/*/{project}-*");
-    let listed = engine.run(&["image", "ls", "--quiet", "--no-trunc", "--filter", &reference]);
-    for id in listed.split_whitespace() {
+    for id in images(engine, project).split_whitespace() {
         let _ = engine.command(&["image", "rm", "--force", id]).output();
     }
+}
+
+fn images(engine: &ContainerEngine, project: &str) -> String {
+    let label = format!("label=packhouse.test={project}");
+    engine.run(&["image", "ls", "--all", "--quiet", "--no-trunc", "--filter", &label])
 }
 
 fn containers(engine: &ContainerEngine, project: &str) -> Vec<String> {
@@ -86,9 +90,8 @@ fn a_failed_build_shows_its_end_and_how_to_enter_it() {
     let (_, after) = run.stderr.split_once("look around in the failed build with `").unwrap();
     let (enter, _) = after.split_once('`').unwrap();
     assert_eq!(enter, "docker run --rm -it packhouse-failed:failing-debian-12");
-    let looked = docker.run(&["run", "--rm", "packhouse-failed:failing-debian-12", "cat", "out/hello"]);
+    let looked = docker.run(&["run", "--rm", "packhouse-failed:failing-debian-12", "-c", "cat out/hello"]);
     assert_eq!(looked, "half\n");
-    docker.run(&["image", "rm", "packhouse-failed:failing-debian-12"]);
     assert_eq!(containers(&docker, "failing"), [""; 0]);
     remove_images(&docker, "failing");
 }
@@ -106,7 +109,7 @@ fn whatever_ends_a_build_leaves_no_container_volume_or_image() {
             command
         };
         assert!(run("base debian 12").output().unwrap().status.success());
-        let images = client.run(&["image", "ls", "--all", "--quiet", "--filter", "dangling=true"]);
+        let before = images(&client, &name);
         for signal in ["INT", "TERM", "HUP", "KILL"] {
             let log = project.path("pkg/logs/debian-12.log");
             let _ = fs_err::remove_file(&log);
@@ -124,8 +127,7 @@ fn whatever_ends_a_build_leaves_no_container_volume_or_image() {
             }
             wait_until("the container is gone", || containers(&client, &name).is_empty());
         }
-        let left = client.run(&["image", "ls", "--all", "--quiet", "--filter", "dangling=true"]);
-        assert_eq!(left, images);
+        assert_eq!(images(&client, &name), before);
         let volumes = client.run(&["volume", "ls", "--quiet"]);
         assert!(!volumes.contains(&name), "{volumes}");
         remove_images(&client, &name);
