@@ -106,7 +106,7 @@ fn copy<R: std::io::Read, W: std::io::Write>(
     let _ = end(&to);
 }
 
-/// A server that answers every request with this status and text; it counts the requests that push something.
+/// A registry that has nothing, and takes nothing: it answers what would push with this status and text.
 pub fn answer(status: &'static str, text: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
