@@ -9,6 +9,7 @@ mod base_images;
 mod channels;
 mod containers;
 mod doctor;
+mod engine_arguments;
 mod existing_tree;
 mod failing_targets;
 mod gnupg;
