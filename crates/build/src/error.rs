@@ -54,7 +54,7 @@ pub enum Error {
         /// Everything it printed.
         log: PathBuf,
         /// What was kept to look around in.
-        kept: Option<Kept>,
+        kept: Option<Box<Kept>>,
     },
     /// The program of a container engine could not be started.
     #[error("cannot run `{program}`")]
@@ -164,8 +164,8 @@ impl Error {
                 Some(format!("install `{program}`, or build on this machine with `--engine host`"))
             }
             Error::EngineAway { program: "docker", .. } => Some(
-                "start its daemon, or name another engine with DOCKER_HOST or `docker context use`; \
-                 `packhouse doctor` looks again"
+                "start its daemon, name another engine with DOCKER_HOST or `docker context use`, or build on this \
+                 machine with `--engine host`"
                     .into(),
             ),
             Error::EngineAway { program, .. } => Some(format!("see what `{program} info` says")),

@@ -31,6 +31,9 @@ pub(crate) struct Limits {
 /// More than any package holds: a stream that is larger never ends.
 pub(crate) const LIMITS: Limits = Limits { entries: 4_000_000, bytes: 256 << 30 };
 
+/// More than any record: what comes after it is left unread.
+const PADDING: u64 = 1024 * 1024;
+
 /// What was made at a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Made {
@@ -107,6 +110,9 @@ pub(crate) fn unpack(
             _ => return Err(refuse("it is no file, directory or link")),
         }
     }
+    // The end is followed by zeros up to a whole record (pax, "ustar Interchange Format"): whoever writes them would
+    // be told that nobody reads any more.
+    io::copy(&mut archive.into_inner().take(PADDING), &mut io::sink())?;
     Ok(())
 }
 

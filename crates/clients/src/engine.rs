@@ -27,16 +27,16 @@ pub fn container_engine(name: &'static str) -> Option<ContainerEngine> {
     let mut variables = Vec::new();
     // One test at a time makes the image; the rest find it.
     let images = root.join("target/base-images");
-    std::fs::create_dir_all(&images).expect("target/ can be written to");
-    let lock = std::fs::OpenOptions::new().create(true).append(true).open(images.join(".lock"));
+    fs_err::create_dir_all(&images).expect("target/ can be written to");
+    let lock = fs_err::OpenOptions::new().create(true).append(true).open(images.join(".lock"));
     let lock = lock.expect("target/ can be written to");
-    lock.lock().expect("a file of target/ can be locked");
+    lock.file().lock().expect("a file of target/ can be locked");
     if name == "podman" {
         // Podman raises the limits of containers, which takes more than root where tests run in a sandbox.
         let settings = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n\
                         [engine]\nruntime = \"runc\"\n";
         let path = images.join("containers.conf");
-        std::fs::write(&path, settings).expect("target/ can be written to");
+        fs_err::write(&path, settings).expect("target/ can be written to");
         variables.push(("CONTAINERS_CONF".to_owned(), path.display().to_string()));
     }
     let mut info = client.command();

@@ -116,7 +116,7 @@ impl Containers {
             if !status.success() {
                 let (tail, log) = (log::tail(log)?, log.to_owned());
                 let kept = match self.keep_failed {
-                    true => Some(self.keep(&running, job, container, &volumes).await?),
+                    true => Some(Box::new(self.keep(&running, job, container, &volumes).await?)),
                     false => None,
                 };
                 running.end().await?;

@@ -134,7 +134,7 @@ impl Host {
                     status,
                     tail: log::tail(log)?,
                     log: log.into(),
-                    kept: self.keep_failed.then(|| Kept::Directory(workspace.path().to_owned())),
+                    kept: self.keep_failed.then(|| Box::new(Kept::Directory(workspace.path().to_owned()))),
                 });
             }
         }

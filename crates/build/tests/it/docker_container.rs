@@ -114,9 +114,8 @@ async fn a_secret_is_a_file_of_memory_and_nowhere_else() {
     ]);
     job.container.as_mut().unwrap().secrets = BTreeMap::from([("TOKEN".into(), source)]);
     let error = place.run(&engine, &job).await.unwrap_err();
-    let Error::Command { number: 2, kept: Some(Kept::Image { enter, remove }), .. } = error else {
-        panic!("{error}");
-    };
+    let Error::Command { number: 2, kept: Some(kept), .. } = error else { panic!("{error}") };
+    let Kept::Image { enter, remove } = *kept else { panic!("{kept:?}") };
     let log = text(&place.log());
     assert!(log.contains("400 packhouse\ntmpfs\n10\n"), "{log}");
     assert!(!log.contains("hush-hush"), "{log}");

@@ -111,15 +111,13 @@ pub async fn build(
 }
 
 fn check(options: &BuildOptions) -> Result<()> {
-    if let Some(payload) = &options.payload {
-        if !payload.is_dir() {
+    match &options.payload {
+        Some(payload) if !payload.is_dir() => {
             let message = format!("--payload {} is not a directory", payload.display());
-            return Err(
-                UsageError::new(message, "name a tree that is laid out as it will be installed").into()
-            );
+            Err(UsageError::new(message, "name a tree that is laid out as it will be installed").into())
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses to write a package over another target's, as targets built one after the other could.

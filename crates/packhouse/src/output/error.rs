@@ -57,7 +57,7 @@ pub(super) fn failure(targets: &[&str], error: &anyhow::Error, style: Style) {
         for line in tail {
             text.push_str(&format!("      {line}\n"));
         }
-        let look = match kept {
+        let look = match kept.as_deref() {
             Some(Kept::Directory(kept)) => format!("the failed build was left in {}", kept.display()),
             Some(Kept::Image { enter, remove }) => {
                 format!("look around in the failed build with `{enter}`, and remove it with `{remove}`")
