@@ -1,6 +1,5 @@
 //! A registry of images for tests, and what can stand between it and the engine.
 
-use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
@@ -104,27 +103,4 @@ fn copy<R: std::io::Read, W: std::io::Write>(
         }
     }
     let _ = end(&to);
-}
-
-/// A registry that has nothing, and takes nothing: it answers what would push with this status and text.
-pub fn answer(status: &'static str, text: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for mut client in listener.incoming().map_while(Result::ok) {
-            let mut request = [0; 4096];
-            let length = client.read(&mut request).unwrap_or(0);
-            let request = String::from_utf8_lossy(&request[..length]).into_owned();
-            // Every registry says first that it is one.
-            let (status, text) =
-                if request.starts_with("GET /v2/ ") { ("200 OK", "{}") } else { (status, text) };
-            let answer = format!(
-                "HTTP/1.1 {status}\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\
-                 Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
-                text.len()
-            );
-            let _ = client.write_all(answer.as_bytes());
-        }
-    });
-    port
 }
