@@ -1,11 +1,12 @@
 #!/bin/sh
 # Makes a distribution's image out of its package archive, for machines that reach the archive but no registry.
 #
-#   scripts/base-image.sh debian 12      makes the image debian:12 in the local Docker
+#   scripts/base-image.sh debian 12      makes the image debian:12 in the local engine
 #
 # An image of that name that is already there is left alone; the unpacked tree is kept as a tar file below
 # target/base-images, so that it is fetched once. Takes root and, the first time, a minute or two.
 # MIRROR=URL names another archive; its signature is checked against the distribution's keyring either way.
+# ENGINE=podman makes the image for Podman.
 set -eu
 
 usage() {
@@ -27,13 +28,14 @@ case "$1 $2" in
 *) usage ;;
 esac
 image="$1:$2"
+engine=${ENGINE:-docker}
 mirror=${MIRROR:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-if ! docker version >/dev/null 2>&1; then
-    fail "there is no Docker to import $image into" "start its daemon, or add yourself to the group docker"
+if ! $engine version >/dev/null 2>&1; then
+    fail "there is no $engine to import $image into" "start its daemon, or add yourself to the group docker"
 fi
-if docker image inspect "$image" >/dev/null 2>&1; then
+if $engine image inspect "$image" >/dev/null 2>&1; then
     exit 0
 fi
 
@@ -64,5 +66,5 @@ if [ ! -s "$tarball" ]; then
     mv "$tarball.part" "$tarball"
 fi
 
-docker import --change 'CMD ["bash"]' --message "debootstrap $suite from $mirror" "$tarball" "$image" >/dev/null
+$engine import --change 'CMD ["bash"]' --message "debootstrap $suite from $mirror" "$tarball" "$image" >/dev/null
 echo "made $image" >&2

@@ -53,8 +53,102 @@ pub enum Error {
         tail: Vec<String>,
         /// Everything it printed.
         log: PathBuf,
-        /// The private copy, when it was kept.
-        kept: Option<PathBuf>,
+        /// What was kept to look around in.
+        kept: Option<Box<Kept>>,
+    },
+    /// The program of a container engine could not be started.
+    #[error("cannot run `{program}`")]
+    EngineProgram {
+        /// The program.
+        program: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The engine does not answer its program.
+    #[error("{program} has no engine to work with: {message}")]
+    EngineAway {
+        /// The program.
+        program: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// The engine refused.
+    #[error("`{program} {command}` failed: {message}")]
+    Engine {
+        /// The program.
+        program: &'static str,
+        /// What it was told to do.
+        command: String,
+        /// What it said.
+        message: String,
+    },
+    /// An image could not be built, pulled or pushed.
+    #[error("cannot {action} {reference}{}", times(*tries))]
+    Image {
+        /// `build`, `pull` or `push`.
+        action: &'static str,
+        /// The image.
+        reference: String,
+        /// How often it was tried.
+        tries: u32,
+        /// The last lines that the engine printed.
+        tail: Vec<String>,
+        /// Everything it printed.
+        log: PathBuf,
+    },
+    /// There is nothing to build in.
+    #[error("there is no base image {reference}{}", because(.reason.as_deref()))]
+    NoBaseImage {
+        /// The image.
+        reference: String,
+        /// The target that it is for.
+        target: String,
+        /// Why it could not be pulled; nothing when no registry has it.
+        reason: Option<String>,
+    },
+    /// A base image is for other machines than the package.
+    #[error("{reference} is an image for {is}, and the package is to be for {wanted}")]
+    Processor {
+        /// The image.
+        reference: String,
+        /// Its processor.
+        is: String,
+        /// The target's.
+        wanted: String,
+    },
+    /// A job of this machine was given to a container engine.
+    #[error("the job does not say what container {engine} is to run it in")]
+    NoContainer {
+        /// The engine.
+        engine: &'static str,
+    },
+    /// A secret has no value.
+    #[error("the secret `{name}` has no value")]
+    Secret {
+        /// Its name.
+        name: String,
+    },
+    /// A build made something that cannot be taken out of its container.
+    #[error("what the build made cannot be packaged: `{path}`: {reason}")]
+    Output {
+        /// The path, as the engine wrote it.
+        path: String,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// What is left of a failed build, to look around in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The private copy.
+    Directory(PathBuf),
+    /// An image of the container.
+    Image {
+        /// The command that enters it.
+        enter: String,
+        /// The command that removes it.
+        remove: String,
     },
 }
 
@@ -66,9 +160,48 @@ impl Error {
             Error::UnsafeScratch { path } => {
                 Some(format!("remove {}, or set TMPDIR to a directory of your own", path.display()))
             }
+            Error::EngineProgram { program, .. } => {
+                Some(format!("install `{program}`, or build on this machine with `--engine host`"))
+            }
+            Error::EngineAway { program: "docker", .. } => Some(
+                "start its daemon, name another engine with DOCKER_HOST or `docker context use`, or build on this \
+                 machine with `--engine host`"
+                    .into(),
+            ),
+            Error::EngineAway { program, .. } => Some(format!("see what `{program} info` says")),
+            Error::Image { action: "push", tail, .. } if is_login(tail) => Some(
+                "log the engine in to the registry, as with `docker login`, or set its credential helper up"
+                    .into(),
+            ),
+            Error::Image { action: "push", log, .. } => Some(format!(
+                "the images are built: run the same command again; the whole log is {}",
+                log.display()
+            )),
+            Error::Image { log, .. } => Some(format!("the whole log is {}", log.display())),
+            Error::NoBaseImage { target, .. } => Some(format!(
+                "build it with `packhouse base {target}`, or on the way with `packhouse build {target} --build-base`"
+            )),
+            Error::Processor { is, wanted, .. } => Some(format!(
+                "name the architecture with --arch; for {wanted} build the base image anew with `packhouse base --arch`, for {is} leave --arch out"
+            )),
+            Error::Output { .. } => Some("let [[files]] name exactly what belongs into the package".into()),
             _ => None,
         }
     }
+}
+
+/// Whether a registry wanted to know who pushes.
+fn is_login(said: &[String]) -> bool {
+    let words = ["unauthorized", "authentication required", "no basic auth", "denied"];
+    said.iter().any(|line| words.iter().any(|word| line.to_lowercase().contains(word)))
+}
+
+fn times(tries: u32) -> String {
+    if tries > 1 { format!(" (tried {tries} times)") } else { String::new() }
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(", and it cannot be pulled: {reason}")).unwrap_or_default()
 }
 
 fn describe(status: &ExitStatus) -> String {

@@ -5,17 +5,28 @@
 //! path that depends on the job alone, because compilers write paths into what they make: the same commit
 //! gives the same bytes wherever it was cloned.
 //!
-//! The only engine so far is [`engine::host`], which runs the commands on this machine.
+//! An [`engine`] runs it: [`engine::host`] on this machine, [`engine::container`] in a container that is made from the
+//! target's base image ([`image`]), by `docker` or `podman` ([`client`]).
 
+pub mod client;
 pub mod engine;
 mod error;
 mod event;
+pub mod image;
 pub mod job;
+pub mod leftovers;
+mod log;
+pub mod registry;
+mod secret;
 pub mod source;
+mod unpack;
 
-pub use error::Error;
-pub use event::Event;
-pub use job::Job;
+pub use client::Client;
+pub use error::{Error, Kept};
+pub use event::{Event, OnEvent};
+pub use image::{BaseImage, Image, ImageBuild};
+pub use job::{ContainerJob, Job, Platform, SecretSource};
+pub use secret::Secret;
 pub use source::{Revision, Source};
 
 /// What this crate's functions return.

@@ -3,15 +3,18 @@
 //! Git is asked by running `git` with the user's and the system's configuration switched off where it could
 //! run programs (`core.fsmonitor`, hooks): a checked-out tree is input, not code.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fs_err as fs;
 use serde::Serialize;
 
+use crate::client::SIGNING_VARIABLES;
 use crate::{Error, Result};
 
 /// The directory that holds what earlier builds left; of it only what Git tracks is part of the source.
@@ -118,19 +121,69 @@ impl Source {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn copy_to(&self, destination: &Path) -> Result<()> {
-        if self.in_git {
-            for path in self.files()? {
-                copy(&self.root.join(&path), &destination.join(&path))?;
-            }
-        } else {
-            for item in fs::read_dir(&self.root)? {
-                let item = item?;
-                if item.file_name() != OUTPUT {
-                    copy_all(&item.path(), &destination.join(item.file_name()))?;
-                }
-            }
+        for path in self.all()? {
+            copy(&self.root.join(&path), &destination.join(&path))?;
         }
         Ok(())
+    }
+
+    /// Writes the source as a tar stream, everything owned by `user` and `group`: what [`copy_to`](Self::copy_to)
+    /// copies, with every directory before what is in it.
+    ///
+    /// # Errors
+    /// When a file cannot be read, changes its size meanwhile, or the stream cannot be written.
+    pub fn write_tar(&self, (user, group): (u64, u64), out: impl io::Write) -> Result<()> {
+        let mut builder = tar::Builder::new(out);
+        let mut directories = BTreeSet::new();
+        let header = |metadata: &std::fs::Metadata, kind: tar::EntryType| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_mode(if kind.is_dir() { 0o755 } else { metadata.mode() & 0o777 });
+            header.set_uid(user);
+            header.set_gid(group);
+            header.set_mtime(u64::try_from(metadata.mtime()).unwrap_or(0));
+            header.set_size(if kind.is_file() { metadata.len() } else { 0 });
+            header
+        };
+        for path in self.all()? {
+            let from = self.root.join(&path);
+            let metadata = fs::symlink_metadata(&from)?;
+            let above: Vec<&Path> = path.ancestors().skip(1).filter(|path| *path != Path::new("")).collect();
+            for directory in above.into_iter().rev().chain(metadata.is_dir().then_some(&*path)) {
+                if directories.insert(directory.to_owned()) {
+                    let metadata = fs::metadata(self.root.join(directory))?;
+                    let mut header = header(&metadata, tar::EntryType::Directory);
+                    builder.append_data(&mut header, directory, io::empty())?;
+                }
+            }
+            if metadata.is_symlink() {
+                let mut header = header(&metadata, tar::EntryType::Symlink);
+                builder.append_link(&mut header, &path, fs::read_link(&from)?)?;
+            } else if metadata.is_file() {
+                let file = fs::File::open(&from)?;
+                let mut header = header(&metadata, tar::EntryType::Regular);
+                // Whatever is written to it meanwhile, the stream has as many bytes as it says.
+                let mut content = Exact { file: file.take(metadata.len()), left: metadata.len() };
+                builder.append_data(&mut header, &path, &mut content)?;
+            }
+        }
+        builder.into_inner()?.flush()?;
+        Ok(())
+    }
+
+    /// Every file, relative to the root; outside Git every directory, too.
+    fn all(&self) -> Result<Vec<PathBuf>> {
+        if self.in_git {
+            return self.files();
+        }
+        let mut all = Vec::new();
+        for item in fs::read_dir(&self.root)? {
+            let item = item?;
+            if item.file_name() != OUTPUT {
+                walk(&self.root, PathBuf::from(item.file_name()), &mut all)?;
+            }
+        }
+        Ok(all)
     }
 
     /// What Git tracks plus what it does not ignore, relative to the root; submodules too.
@@ -199,6 +252,16 @@ fn list(directory: &Path, which: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect())
 }
 
+/// What `git --version` prints, as in `2.39.5`.
+///
+/// # Errors
+/// When there is no Git.
+pub fn git_version() -> Result<String> {
+    let output = Command::new("git").arg("--version").env("LC_ALL", "C").output().map_err(no_git)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.trim().trim_start_matches("git version ").to_owned())
+}
+
 /// Variables that would point Git at another repository or change what arguments mean: set inside hooks and by
 /// `git rebase --exec` (`git rev-parse --local-env-vars`), and the pathspec switches of git(1).
 const GIT_VARIABLES: &[&str] = &[
@@ -230,11 +293,8 @@ fn git_command(directory: &Path, arguments: &[&str]) -> Command {
         .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
         .args(arguments)
         .env("LC_ALL", "C")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        // What signs is no business of Git's (packhouse's `environment.rs` names them).
-        .env_remove("PACKHOUSE_SIGNING_KEY")
-        .env_remove("PACKHOUSE_SIGNING_PASSPHRASE");
-    for name in GIT_VARIABLES {
+        .env("GIT_OPTIONAL_LOCKS", "0");
+    for name in GIT_VARIABLES.iter().chain(&SIGNING_VARIABLES) {
         command.env_remove(name);
     }
     command
@@ -260,6 +320,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let metadata = fs::symlink_metadata(from)?;
     if metadata.is_symlink() {
         fs::os::unix::fs::symlink(fs::read_link(from)?, to)?;
+    } else if metadata.is_dir() {
+        fs::create_dir_all(to)?;
     } else if metadata.is_file() {
         fs::copy(from, to)?;
         // Compilers that compare times (cargo, make) then see a copy as old as the original.
@@ -269,14 +331,32 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn copy_all(from: &Path, to: &Path) -> Result<()> {
-    if !fs::symlink_metadata(from)?.is_dir() {
-        return copy(from, to);
-    }
-    fs::create_dir_all(to)?;
-    for item in fs::read_dir(from)? {
-        let item = item?;
-        copy_all(&item.path(), &to.join(item.file_name()))?;
+/// Lists `path`, relative to `root`, and everything below it.
+fn walk(root: &Path, path: PathBuf, all: &mut Vec<PathBuf>) -> Result<()> {
+    let is_directory = fs::symlink_metadata(root.join(&path))?.is_dir();
+    all.push(path.clone());
+    if is_directory {
+        for item in fs::read_dir(root.join(&path))? {
+            walk(root, path.join(item?.file_name()), all)?;
+        }
     }
     Ok(())
+}
+
+/// The contents of a file that must have as many bytes as when it was looked at.
+struct Exact {
+    file: io::Take<fs::File>,
+    left: u64,
+}
+
+impl io::Read for Exact {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.left -= length as u64;
+        if length == 0 && self.left > 0 && !buffer.is_empty() {
+            let path = self.file.get_ref().path().display().to_string();
+            return Err(io::Error::other(format!("{path} became shorter while it was copied")));
+        }
+        Ok(length)
+    }
 }

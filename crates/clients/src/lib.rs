@@ -4,9 +4,13 @@
 //! `skipped: …` and adds a line to `target/skipped-tests.txt`, which `cargo xtask test` counts; under
 //! `PACKHOUSE_REQUIRE_CLIENTS=1` (set by `cargo xtask test` and so by `.ci/run`) it fails instead.
 
+mod engine;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+pub use engine::{ContainerEngine, container_engine};
 
 /// A program found on this machine.
 #[derive(Clone, Debug)]

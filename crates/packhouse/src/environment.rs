@@ -101,7 +101,8 @@ mod tests {
 
 <!-- Written from crates/packhouse/src/environment.rs; UPDATE_DOCS=1 cargo test -p packhouse writes it anew. -->
 
-Packhouse looks at these and at no others. An empty variable counts as unset.
+Packhouse looks at these and at no others. An empty variable counts as unset. Programs that it runs for you (`docker`,
+`podman`, `git`, `gpg`) look at their own.
 
 | variable | meaning |
 |---|---|
@@ -113,7 +114,7 @@ Packhouse looks at these and at no others. An empty variable counts as unset.
 On the host engine a build's commands get `[build] environment` and, of the caller's variables, only those below:
 where tools are and keep their caches, proxies. Keys, pass phrases and credentials of the release are not among them.
 `LC_ALL` is `C.UTF-8`, `TZ` is `UTC`, and `SOURCE_DATE_EPOCH` the time that packages carry, unless `[build] environment`
-says otherwise.
+says otherwise. In [a container](engines.md#who-and-where) it gets none of the caller's variables.
 
 ";
 

@@ -112,6 +112,8 @@ settings! {
         engine: Located<String> = string("engine"),
         commands: Vec<Located<String>> = strings("commands"),
         environment: BTreeMap<String, Located<String>> = string_map("environment"),
+        caches: Vec<Located<String>> = strings("caches"),
+        secrets: BTreeMap<String, Located<String>> = string_map("secrets"),
     }
 }
 

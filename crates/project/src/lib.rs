@@ -16,6 +16,7 @@
 //! | [`distribution`] | what Packhouse knows of distributions (`distributions.toml`) |
 
 pub mod channel;
+mod container;
 pub mod distribution;
 mod error;
 pub mod file;

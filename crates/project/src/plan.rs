@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use packhouse_build::{Job, Revision};
+use packhouse_build::{BaseImage, Job, Revision};
 use packhouse_package::assemble::Spec;
 use packhouse_package::{Arch, Elements, Format, Timestamp};
 
@@ -50,6 +50,14 @@ impl EngineName {
             EngineName::Host => "host",
             EngineName::Docker => "docker",
             EngineName::Podman => "podman",
+        }
+    }
+
+    /// Whether builds run in a container, made from the target's base image.
+    pub fn is_container(self) -> bool {
+        match self {
+            EngineName::Host => false,
+            EngineName::Docker | EngineName::Podman => true,
         }
     }
 
@@ -120,6 +128,8 @@ pub struct TargetPlan {
     pub format: Format,
     /// Where it is built.
     pub engine: EngineName,
+    /// The image that a container of it is made from, whether it is built in one or not.
+    pub base_image: BaseImage,
     /// What is run.
     pub job: Job,
     /// What goes into the package.

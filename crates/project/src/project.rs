@@ -13,8 +13,8 @@ use crate::fpm::Arguments;
 use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
-    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel, fpm,
-    spec,
+    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel,
+    container, fpm, spec,
 };
 
 /// Where the shared settings are, relative to the project.
@@ -122,6 +122,7 @@ impl Project {
         let targets: Vec<TargetPlan> =
             selected.iter().filter_map(|files| self.plan_target(files, facts, &mut problems)).collect();
         self.check_file_names(&targets, &mut problems);
+        container::check_apart(&targets, settings, &mut problems);
         let signing_key = self.signing_key().unwrap_or_else(|two| {
             problems.extend(two);
             None
@@ -307,8 +308,21 @@ impl Project {
             time: facts.time,
         };
         let engine = engine(settings, facts, problems);
+        let is_preview = self.channel(facts, problems).is_some_and(|channel| channel != channel::STABLE);
+        let base_image = container::base_image(&self.root, target, settings, is_preview, problems);
         let spec = spec::resolve(&inputs, problems)?;
-        let job = job(&self.root, settings, &tag, spec.metadata.name.as_str(), problems);
+        let engine = engine?;
+        let directory = match engine.is_container() {
+            true => Path::new(packhouse_build::engine::container::BUILD_DIRECTORY),
+            false => &self.root,
+        };
+        let mut job = job(directory, settings, &tag, spec.metadata.name.as_str(), problems);
+        if engine.is_container() {
+            let made_from = (&base_image, facts.arch);
+            job.container = Some(container::job(&self.root, target, settings, &spec, made_from, problems));
+        } else {
+            container::check_host(engine, settings, problems);
+        }
         let (version, tagged) = (version?, tagged.as_deref()?);
         let file_name = match format.get().file_name(&spec.metadata, &spec.options) {
             Ok(name) => name,
@@ -321,8 +335,8 @@ impl Project {
             problems.push(inputs.problem(&error));
             return None;
         }
-        let (target, arch, engine) = (target.clone(), facts.arch, engine?);
-        Some(TargetPlan { target, arch, format, engine, job, spec, file_name, tag })
+        let (target, arch) = (target.clone(), facts.arch);
+        Some(TargetPlan { target, arch, format, engine, base_image, job, spec, file_name, tag })
     }
 }
 
@@ -487,14 +501,14 @@ fn engine(settings: &ProjectFile, facts: &Facts, problems: &mut Problems) -> Opt
     }
 }
 
-/// The build. In its environment `{version}`, `{revision}`, `{target}` and `{project}` are filled in; its
+/// The build, in `directory`. In its environment `{version}`, `{revision}`, `{target}` and `{project}` are filled in; its
 /// commands are a shell's, where braces have meanings of their own.
-fn job(root: &Path, settings: &ProjectFile, tag: &Elements, name: &str, problems: &mut Problems) -> Job {
+fn job(directory: &Path, settings: &ProjectFile, tag: &Elements, name: &str, problems: &mut Problems) -> Job {
     let values = [
         ("{version}", tag.version.as_str()),
         ("{revision}", tag.revision.as_deref().unwrap_or("")),
         ("{target}", &tag.target),
-        ("{project}", root.to_str().unwrap_or("")),
+        ("{project}", directory.to_str().unwrap_or("")),
     ];
     let fill = |written: &Located<String>| {
         values.iter().fold(written.value.clone(), |text, (element, value)| text.replace(element, value))
@@ -515,6 +529,7 @@ fn job(root: &Path, settings: &ProjectFile, tag: &Elements, name: &str, problems
         project: name.to_owned(),
         commands: settings.build.commands.iter().flatten().map(|command| command.value.clone()).collect(),
         environment: variables.map(|(name, value)| (name.clone(), fill(value))).collect(),
+        container: None,
     }
 }
 

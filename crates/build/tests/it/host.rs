@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use packhouse_build::engine::host::{Host, Workspace};
+use packhouse_build::engine::host::Host;
+use packhouse_build::engine::{Engine as _, Workspace};
 use packhouse_build::{Error, Job, Source};
 
 struct Place(tempfile::TempDir);
@@ -45,6 +46,7 @@ fn job(project: &str, commands: &[&str]) -> Job {
         project: project.into(),
         commands: commands.iter().map(|command| (*command).to_owned()).collect(),
         environment: BTreeMap::new(),
+        container: None,
     }
 }
 

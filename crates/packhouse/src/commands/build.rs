@@ -10,7 +10,7 @@ use crate::ops::{self, BuildOptions, Event, Failure, PlanOptions, Planned};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  packhouse build ubuntu 22.04\n  packhouse build --all -j 2\n  packhouse build rocky 9 --payload staged/"
+    after_help = "Examples:\n  packhouse build ubuntu 22.04\n  packhouse build --all -j 2\n  packhouse build rocky 9 --payload staged/\n  packhouse build debian 12 --engine docker --build-base"
 )]
 pub(super) struct Build {
     #[command(flatten)]
@@ -24,18 +24,16 @@ pub(super) struct Build {
 
 impl Build {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
-        let planned = ops::plan(
-            &PlanOptions {
-                project: context.directory.clone(),
-                selection: self.targets.selection()?,
-                channel: self.channel.clone(),
-                engine: self.build.engine()?,
-                arch: self.build.arch()?,
-                to: None,
-            },
-            &context.environment,
-        )?;
         let options = self.build.options(context);
+        let what = PlanOptions {
+            project: context.directory.clone(),
+            selection: self.targets.selection()?,
+            channel: self.channel.clone(),
+            engine: self.build.engine()?,
+            arch: self.build.arch()?,
+            to: None,
+        };
+        let planned = context.block_on(ops::plan_build(&what, &options, &context.environment))?;
         announce(context, &planned, &options, None);
         let Planned { plan, source } = planned;
         let report = context.block_on(async {

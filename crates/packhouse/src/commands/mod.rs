@@ -1,8 +1,10 @@
 //! The command line: one file a command, each from arguments to options to one operation.
 
+mod base;
 mod build;
 mod completions;
 mod diff;
+mod doctor;
 mod init;
 mod inspect;
 mod key;
@@ -19,7 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use packhouse_project::Selection;
+use packhouse_package::Arch;
+use packhouse_project::{EngineName, Selection};
 
 use crate::environment::Environment;
 use crate::ops::UsageError;
@@ -62,6 +65,8 @@ enum Command {
     /// List the targets, or add one
     #[command(subcommand)]
     Target(target::Target),
+    /// Build the base images that targets are built in, and push them
+    Base(base::Base),
     /// Build targets and package them into pkg/
     Build(build::Build),
     /// Sign what is in pkg/, or single files
@@ -79,6 +84,8 @@ enum Command {
     /// Look at the key that signs
     #[command(subcommand)]
     Key(key::Key),
+    /// Say what this machine has and lacks for a release
+    Doctor(doctor::Doctor),
     /// Print completions for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write the pages of every command
@@ -134,6 +141,7 @@ impl Command {
         match self {
             Command::Init => init::run(context),
             Command::Target(command) => command.run(context),
+            Command::Base(command) => command.run(context),
             Command::Build(command) => command.run(context),
             Command::Sign(command) => command.run(context),
             Command::Verify(command) => command.run(context),
@@ -142,6 +150,7 @@ impl Command {
             Command::Publish(command) => command.run(context),
             Command::Release(command) => command.run(context),
             Command::Key(command) => command.run(context),
+            Command::Doctor(command) => command.run(context),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(context),
         }
@@ -219,21 +228,27 @@ impl Targets {
 /// How to build.
 #[derive(Args)]
 struct BuildArguments {
-    /// Where to build, instead of where the project says: host
+    /// Where to build, instead of where the project says: docker, podman or host
     #[arg(long, value_name = "ENGINE")]
     engine: Option<String>,
     /// Package this tree, laid out as it will be installed, instead of building
     #[arg(long, value_name = "DIR")]
     payload: Option<PathBuf>,
-    /// The architecture the package is for [default: this machine's]
+    /// The architecture the package is for [default: the base image's, or this machine's]
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
     /// How many targets to work on at a time [default: one for each processor]
     #[arg(short = 'j', long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Leave the directory of a failed build in place
+    /// Keep a failed build to look around in: its directory, or an image of its container
     #[arg(long)]
     keep_failed: bool,
+    /// Build the base images that the engine does not have
+    #[arg(long)]
+    build_base: bool,
+    /// Keep what [build] calls caches in volumes, and use what earlier builds left there
+    #[arg(long)]
+    cache: bool,
 }
 
 impl BuildArguments {
@@ -242,34 +257,34 @@ impl BuildArguments {
             payload: self.payload.as_ref().map(|path| context.environment.current_directory.join(path)),
             at_a_time: self.jobs,
             keep_failed: self.keep_failed,
+            keep_caches: self.cache,
+            build_base: self.build_base,
         }
     }
 
-    fn engine(&self) -> Result<Option<packhouse_project::EngineName>> {
-        use packhouse_project::EngineName;
-        self.engine
-            .as_deref()
-            .map(|name| {
-                EngineName::parse(name).ok_or_else(|| {
-                    let known = EngineName::ALL.map(EngineName::name).join(", ");
-                    UsageError::new(format!("there is no engine `{name}`"), format!("one of {known}")).into()
-                })
-            })
-            .transpose()
+    fn engine(&self) -> Result<Option<EngineName>> {
+        self.engine.as_deref().map(engine).transpose()
     }
 
-    fn arch(&self) -> Result<Option<packhouse_package::Arch>> {
-        use packhouse_package::Arch;
-        self.arch
-            .as_deref()
-            .map(|name| {
-                Arch::parse(name).ok_or_else(|| {
-                    let help = "x86_64, aarch64, i686, armv7l, ppc64le, riscv64, s390x or noarch";
-                    UsageError::new(format!("`{name}` is no architecture Packhouse knows"), help).into()
-                })
-            })
-            .transpose()
+    fn arch(&self) -> Result<Option<Arch>> {
+        self.arch.as_deref().map(arch).transpose()
     }
+}
+
+/// The engine that the user names.
+fn engine(name: &str) -> Result<EngineName> {
+    EngineName::parse(name).ok_or_else(|| {
+        let known = EngineName::ALL.map(EngineName::name).join(", ");
+        UsageError::new(format!("there is no engine `{name}`"), format!("one of {known}")).into()
+    })
+}
+
+/// The architecture that the user names.
+fn arch(name: &str) -> Result<Arch> {
+    Arch::parse(name).ok_or_else(|| {
+        let help = "x86_64, aarch64, i686, armv7l, ppc64le, riscv64, s390x or noarch";
+        UsageError::new(format!("`{name}` is no architecture Packhouse knows"), help).into()
+    })
 }
 
 #[cfg(test)]

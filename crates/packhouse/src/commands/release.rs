@@ -31,22 +31,20 @@ pub(super) struct Release {
 impl Release {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
         let started = Instant::now();
-        let planned = ops::plan(
-            &PlanOptions {
-                project: context.directory.clone(),
-                selection: self.targets.selection()?,
-                channel: self.site.channel.clone(),
-                engine: self.build.engine()?,
-                arch: self.build.arch()?,
-                to: self.site.to(context),
-            },
-            &context.environment,
-        )?;
         let options = ReleaseOptions {
             build: self.build.options(context),
             publish: PublishOptions { channel: self.site.channel.clone() },
             keep_going: self.keep_going,
         };
+        let what = PlanOptions {
+            project: context.directory.clone(),
+            selection: self.targets.selection()?,
+            channel: self.site.channel.clone(),
+            engine: self.build.engine()?,
+            arch: self.build.arch()?,
+            to: self.site.to(context),
+        };
+        let planned = context.block_on(ops::plan_build(&what, &options.build, &context.environment))?;
         let to = Site::open(&planned.plan)?.to().to_owned();
         announce(context, &planned, &options.build, Some(to));
         let count = planned.plan.targets.len();

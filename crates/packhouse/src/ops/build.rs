@@ -12,28 +12,33 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use fs_err as fs;
 use futures_util::future::join_all;
-use packhouse_build::engine::host::{Host, Workspace};
+use packhouse_build::engine::Workspace;
 use packhouse_build::{Job, Source};
 use packhouse_package::assemble::{Payload, Spec};
 use packhouse_package::together::{self, write_all};
 use packhouse_package::{Format, Package, Resources};
-use packhouse_project::{EngineName, Plan, TargetPlan};
+use packhouse_project::{Plan, TargetPlan};
 use packhouse_publish::Sha256;
 use tokio::sync::Semaphore;
 
+use super::engine::Engines;
 use super::manifest::{self, Built, Manifest};
 use super::{Event, OnEvent, Stage, UsageError};
 use crate::environment::Environment;
 
 /// What a user can say about a build.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BuildOptions {
     /// A staged tree to package instead of building.
     pub payload: Option<PathBuf>,
     /// How many targets are worked on at a time.
     pub at_a_time: Option<NonZeroUsize>,
-    /// Leaves the private copy of a failed build in place.
+    /// Leaves the private copy of a failed build in place, or keeps its container as an image.
     pub keep_failed: bool,
+    /// Keeps the directories that the project calls caches between builds in containers.
+    pub keep_caches: bool,
+    /// Builds base images that the engine does not have.
+    pub build_base: bool,
 }
 
 /// A target that could not be built or packaged.
@@ -73,7 +78,7 @@ pub async fn build(
     environment: &Environment,
     on_event: OnEvent<'_>,
 ) -> Result<BuildReport> {
-    check(plan, options)?;
+    check(options)?;
     check_manifest(plan)?;
     let output = manifest::prepare(&plan.root)?;
     let at_a_time = options.at_a_time(plan);
@@ -82,12 +87,7 @@ pub async fn build(
         source,
         options,
         output: &output,
-        host: Host {
-            scratch: environment.scratch(),
-            time: plan.time.as_unix(),
-            environment: environment.variables().to_vec(),
-            keep_failed: options.keep_failed,
-        },
+        engines: Engines::open(plan, options, environment, on_event).await?,
         permits: Semaphore::new(at_a_time),
         writer: Semaphore::new(1),
         on_event,
@@ -116,26 +116,14 @@ pub async fn build(
     Ok(report)
 }
 
-fn check(plan: &Plan, options: &BuildOptions) -> Result<()> {
-    if let Some(payload) = &options.payload {
-        if !payload.is_dir() {
+fn check(options: &BuildOptions) -> Result<()> {
+    match &options.payload {
+        Some(payload) if !payload.is_dir() => {
             let message = format!("--payload {} is not a directory", payload.display());
-            return Err(
-                UsageError::new(message, "name a tree that is laid out as it will be installed").into()
-            );
+            Err(UsageError::new(message, "name a tree that is laid out as it will be installed").into())
         }
-        return Ok(());
+        _ => Ok(()),
     }
-    if let Some(target) = plan.targets.iter().find(|target| target.engine != EngineName::Host) {
-        let message = format!(
-            "{} is to be built with {}, and this version builds on the host only",
-            target.target, target.engine
-        );
-        let help =
-            "build here with `--engine host`, or elsewhere and package the result with `--payload DIR`";
-        return Err(UsageError::new(message, help).into());
-    }
-    Ok(())
 }
 
 /// Refuses to write a package over another target's, as targets built one after the other could.
@@ -187,7 +175,7 @@ struct Workers<'a> {
     source: &'a Source,
     options: &'a BuildOptions,
     output: &'a Path,
-    host: Host,
+    engines: Engines,
     permits: Semaphore,
     /// One package is written at a time: a compressor uses every processor by itself, and two of them would
     /// need twice the memory (see [`Resources`]).
@@ -243,7 +231,12 @@ impl Workers<'_> {
             let activity = match event {
                 packhouse_build::Event::Waiting => "waiting for another build of the same".to_owned(),
                 packhouse_build::Event::Copying => "copying the source".to_owned(),
+                packhouse_build::Event::Image { activity } => activity,
                 packhouse_build::Event::Command { command, .. } => command,
+                packhouse_build::Event::Collecting => "collecting the results".to_owned(),
+                packhouse_build::Event::Notice { message } => {
+                    return (self.on_event)(Event::Notice { message });
+                }
                 _ => return,
             };
             self.tell(first, Stage::Building { activity });
@@ -252,7 +245,7 @@ impl Workers<'_> {
             // One build, told once.
             self.tell(target, Stage::Building { activity: format!("with {}", first.target) });
         }
-        let result = self.host.run(&first.job, self.source, &log(first), &on_event).await;
+        let result = self.engines.of(first.engine).run(&first.job, self.source, &log(first), &on_event).await;
         if matches!(result, Ok(_) | Err(packhouse_build::Error::Command { .. })) {
             for target in &targets[1..] {
                 // The same build is each target's: its log is found under each name.

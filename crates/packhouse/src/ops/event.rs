@@ -72,6 +72,18 @@ pub enum Stage {
         #[serde(serialize_with = "seconds")]
         took: Option<Duration>,
     },
+    /// Its base image is being pushed.
+    Pushing {
+        /// To this name.
+        reference: String,
+    },
+    /// Its base image is in the registry.
+    Pushed {
+        /// Its name, with the tag of the week.
+        reference: String,
+        /// The registry's digest of it.
+        digest: String,
+    },
     /// Its package is being written.
     Packaging {
         /// The format.

@@ -3,8 +3,11 @@
 //! Operations take options and an [`Environment`](crate::environment::Environment), tell what happens through
 //! an [`Event`] function, and return values; they never print. A newcomer starts at [`release()`].
 
+mod base;
 mod build;
 mod diff;
+mod doctor;
+mod engine;
 mod event;
 mod inspect;
 mod keys;
@@ -16,8 +19,11 @@ mod sign;
 mod usage;
 mod verify;
 
+pub use base::{BaseFailure, BaseOptions, BaseReport, BuiltImage, base};
 pub use build::{BuildOptions, BuildReport, Failure, build};
 pub use diff::{Change, ChangedFile, Difference, Lists, ScriptChange, diff};
+pub use doctor::{Check, State, doctor};
+pub use engine::plan_build;
 pub use event::{Event, OnEvent, Stage};
 pub use inspect::{Inspected, inspect};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use packhouse_build::Kept;
 use packhouse_project::{Problem, Problems};
 
 use super::Style;
@@ -37,6 +38,9 @@ pub(super) fn print(error: &anyhow::Error, style: Style) {
         for cause in error.chain().skip(1) {
             text.push_str(&format!("  cause: {}\n", indent(&cause.to_string())));
         }
+        for line in tail_of(error) {
+            text.push_str(&format!("    {line}\n"));
+        }
         if let Some(help) = help(error) {
             text.push_str(&format!("  {}: {}\n", paint(style, "36", "help"), indent(&help)));
         }
@@ -53,8 +57,11 @@ pub(super) fn failure(targets: &[&str], error: &anyhow::Error, style: Style) {
         for line in tail {
             text.push_str(&format!("      {line}\n"));
         }
-        let look = match kept {
-            Some(kept) => format!("the failed build was left in {}", kept.display()),
+        let look = match kept.as_deref() {
+            Some(Kept::Directory(kept)) => format!("the failed build was left in {}", kept.display()),
+            Some(Kept::Image { enter, remove }) => {
+                format!("look around in the failed build with `{enter}`, and remove it with `{remove}`")
+            }
             None => {
                 format!("look around in the failed build with `packhouse build {} --keep-failed`", targets[0])
             }
@@ -66,6 +73,9 @@ pub(super) fn failure(targets: &[&str], error: &anyhow::Error, style: Style) {
         ));
     } else {
         text.push_str(&format!("    {label}: {error}\n"));
+        for line in tail_of(error) {
+            text.push_str(&format!("      {line}\n"));
+        }
         for cause in error.chain().skip(1) {
             text.push_str(&format!("      cause: {}\n", indent(&cause.to_string())));
         }
@@ -76,13 +86,22 @@ pub(super) fn failure(targets: &[&str], error: &anyhow::Error, style: Style) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// The last lines that an engine printed about an image.
+fn tail_of(error: &anyhow::Error) -> &[String] {
+    let image = error.chain().find_map(|cause| cause.downcast_ref::<packhouse_build::Error>());
+    match image {
+        Some(packhouse_build::Error::Image { tail, .. }) => tail,
+        _ => &[],
+    }
+}
+
 /// The problems of a project's tree that an error is about.
 pub(super) fn problems(error: &anyhow::Error) -> impl Iterator<Item = &Problem> {
     error.chain().filter_map(|cause| cause.downcast_ref::<Problems>()).flat_map(Problems::iter)
 }
 
 /// How to fix it: the help of the deepest cause that has one.
-pub(super) fn help(error: &anyhow::Error) -> Option<String> {
+pub fn help(error: &anyhow::Error) -> Option<String> {
     error.chain().filter_map(help_of).last()
 }
 

@@ -136,6 +136,8 @@ impl Progress {
         let (done, running) = match stage {
             Stage::Building { activity } => (None, Some(("build", one_line(activity)))),
             Stage::Built { took } => (took.map(|took| format!("build {check} {}", duration(took))), None),
+            Stage::Pushing { reference } => (None, Some(("push", reference.clone()))),
+            Stage::Pushed { .. } => (Some(format!("pushed {check}")), None),
             Stage::Packaging { format } => (None, Some((*format, String::new()))),
             Stage::Packaged { format, size, compression, .. } => {
                 (Some(format!("{format} {check} {}, {compression}", self::size(*size))), None)

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::environment::{Environment, NO_COLOR};
 use crate::ops::Event;
 
-pub use error::exit_status;
+pub use error::{exit_status, help};
 pub use human::{duration, size};
 
 /// How to print.

@@ -8,6 +8,7 @@ const COMMANDS: &[&str] = &[
     "target",
     "target list",
     "target add",
+    "base",
     "build",
     "sign",
     "verify",
@@ -17,6 +18,7 @@ const COMMANDS: &[&str] = &[
     "release",
     "key",
     "key export",
+    "doctor",
     "completions",
     "man",
 ];
@@ -74,7 +76,8 @@ fn the_examples_of_the_main_job_run() {
     let srv = project.beside("dist").display().to_string();
     for command in ["build", "release", "sign", "verify", "publish", "key export", "target add"] {
         for example in examples(&project, command) {
-            if example.contains("app_1.0")
+            if example.contains("--engine docker")
+                || example.contains("app_1.0")
                 || example.contains("--payload")
                 || example.ends_with("add debian 12")
             {

@@ -6,7 +6,11 @@
 
 mod acceptance;
 mod apk_targets;
+mod base_images;
 mod channels;
+mod containers;
+mod doctor;
+mod engine_arguments;
 mod existing_tree;
 mod failing_targets;
 mod gnupg;
@@ -21,6 +25,7 @@ mod problems;
 mod project;
 mod published_once;
 mod publishing;
+mod registry;
 mod reproducible;
 mod secrets;
 mod starting;

@@ -1,0 +1,70 @@
+//! What an engine's program is asked to do, by a program that writes down how it was called: what no engine here can
+//! do (another architecture), and what none may be asked (to mount something of this machine).
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::containers::project;
+use crate::project::Project;
+
+/// Answers as Docker or Podman would for an image of this processor, and writes its arguments down, a call a line.
+const STUB: &str = r#"#!/bin/sh
+printf '%s|' "$@" | tr '\n' ' ' >>"$0.calls"
+echo >>"$0.calls"
+case "$1 $2" in
+"image inspect") echo '[{"Id": "sha256:0123", "Created": "2026-01-01T00:00:00Z", "Architecture": "arm64"}]' ;;
+"info --format") echo "1.0 linux/x86_64" ;;
+"run --interactive") echo "packhouse 1000 1000 own"; cat >/dev/null ;;
+"cp -") cat >/dev/null ;;
+cp*) mkdir -p "$0.out"; touch "$0.out/hello"; tar -C "$0.out" -c hello ;;
+"exec --workdir") case "$*" in *"number=0"*) echo 0 ;; esac ;;
+esac
+"#;
+
+/// Runs a build with a stub for the engine, and returns how it was called.
+fn calls(project: &Project, engine: &str, arguments: &str) -> Vec<String> {
+    let stub = project.beside(&format!("home/{engine}"));
+    fs_err::write(&stub, STUB).unwrap();
+    fs_err::set_permissions(&stub, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", project.beside("home").display(), std::env::var("PATH").unwrap());
+    let caller = [("PATH", path.as_str()), ("PACKHOUSE_SIGNING_KEY", "not for engines")];
+    project.run_with(&caller, &format!("build debian 12 --engine {engine} {arguments}")).ok();
+    let calls = fs_err::read_to_string(project.beside(&format!("home/{engine}.calls"))).unwrap();
+    calls.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn another_architecture_is_another_platform_for_the_engine() {
+    for engine in ["docker", "podman"] {
+        let Some(project) = project("other-platform", engine, &["debian/12"]) else { return };
+        let calls = calls(&project, engine, "--arch aarch64");
+        let run = calls.iter().find(|call| call.starts_with("run|")).unwrap();
+        assert!(run.contains("|--platform|linux/arm64|"), "{run}");
+        assert!(run.contains("|--pull=never|") && run.contains("|sha256:0123|-c|"), "pinned: {run}");
+        assert!(run.contains("|--user|1000:1000|"), "{run}");
+        assert!(project.packages()[0].ends_with("_arm64.deb"), "{:?}", project.packages());
+    }
+}
+
+#[test]
+fn without_a_word_the_package_is_for_what_the_image_is_for() {
+    let Some(project) = project("images-own", "docker", &["debian/12"]) else { return };
+    let calls = calls(&project, "docker", "");
+    assert!(project.packages()[0].ends_with("_arm64.deb"), "{:?}", project.packages());
+    assert!(!calls.iter().any(|call| call.contains("--platform")), "{calls:?}");
+}
+
+#[test]
+fn nothing_of_this_machine_is_mounted() {
+    let Some(project) = project("unmounted", "docker", &["debian/12"]) else { return };
+    project.set("build", "caches = [\"deps\"]").commit("caches");
+    let plain = calls(&project, "docker", "");
+    for word in ["|--volume|", "|-v|", "|--mount|", "|--privileged|", "|--tmpfs|"] {
+        assert!(!plain.iter().any(|call| call.contains(word)), "{word} in {plain:?}");
+    }
+    // A cache is a volume of the engine's, not a directory of this machine's.
+    let cached = calls(&project, "docker", "--cache");
+    let run = cached.iter().rfind(|call| call.starts_with("run|")).unwrap();
+    assert!(run.contains("|--volume|packhouse-cache-unmounted-debian-12-"), "{run}");
+    let place = project.beside("").display().to_string();
+    assert!(!run.contains(&place), "{run}");
+}

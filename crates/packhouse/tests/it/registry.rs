@@ -1,0 +1,106 @@
+//! A registry of images for tests, and what can stand between it and the engine.
+
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use packhouse_clients::find;
+
+/// Debian's `docker-registry` on a port of its own; ended when dropped.
+pub struct Registry {
+    child: Child,
+    port: u16,
+    _directory: tempfile::TempDir,
+}
+
+impl Registry {
+    /// Starts a registry, with `settings` added to its configuration.
+    pub fn start(settings: &str) -> Option<Registry> {
+        find(["docker-registry"])?;
+        let directory = tempfile::tempdir().unwrap();
+        // Free a moment ago; nobody else asks for ports here.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let path = directory.path().join("config.yml");
+        let root = directory.path().join("images").display().to_string();
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {root}}}}}\n\
+             http: {{addr: '127.0.0.1:{port}'}}\n{}",
+            settings.replace("{directory}", &directory.path().display().to_string())
+        );
+        fs_err::write(directory.path().join("htpasswd"), HTPASSWD).unwrap();
+        fs_err::write(&path, text).unwrap();
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let registry = Registry { child: command.spawn().unwrap(), port, _directory: directory };
+        let is_listening = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        crate::containers::wait_until("the registry listens", is_listening);
+        Some(registry)
+    }
+
+    /// As repositories begin: `127.0.0.1:PORT`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The user `ann`, whose password is `pw`.
+const HTPASSWD: &str = "ann:$2b$05$abcdefghijklmnopqrstuuHIrMEWpUCQe2YqFR3sXwQ75u4od..9q\n";
+
+/// Forwards connections on a port of its own to `to`: the path of a socket, or an address. Of the first `broken`
+/// connections that send more than 64 kB each is reset there.
+pub fn forward(to: &str, broken: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let to = to.to_owned();
+    let left = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(broken));
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let left = left.clone();
+            let limit = move || {
+                use std::sync::atomic::Ordering::SeqCst;
+                left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
+            };
+            if to.starts_with('/') {
+                let Ok(server) = UnixStream::connect(&to) else { continue };
+                let (from, into) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || copy(client, server, |it| it.shutdown(Shutdown::Write), &limit));
+                std::thread::spawn(move || copy(from, into, |it| it.shutdown(Shutdown::Write), &|| false));
+            } else {
+                let Ok(server) = TcpStream::connect(&to) else { continue };
+                let (from, into) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || copy(client, server, |it| it.shutdown(Shutdown::Both), &limit));
+                std::thread::spawn(move || copy(from, into, |it| it.shutdown(Shutdown::Write), &|| false));
+            }
+        }
+    });
+    port
+}
+
+/// Copies until the end, and passes the end on; or gives up after 64 kB if `is_broken` says so.
+fn copy<R: std::io::Read, W: std::io::Write>(
+    mut from: R,
+    mut to: W,
+    end: impl Fn(&W) -> std::io::Result<()>,
+    is_broken: &dyn Fn() -> bool,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    let mut sent = 0;
+    while let Ok(length) = from.read(&mut buffer) {
+        if length == 0 || to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+        let before = sent;
+        sent += length;
+        if before <= 64 * 1024 && sent > 64 * 1024 && is_broken() {
+            break;
+        }
+    }
+    let _ = end(&to);
+}
