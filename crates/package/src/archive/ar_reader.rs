@@ -153,7 +153,6 @@ mod tests {
         writer.add("debian-binary", b"2.0\n").unwrap();
         writer.add("control.tar", b"odd").unwrap();
         writer.add("data.tar", b"").unwrap();
-        drop(writer);
         bytes.into_inner()
     }
 

@@ -45,7 +45,7 @@ fn control(text: &str) -> Vec<u8> {
 fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, content) in members {
-        write!(bytes, "{name:<16}0           0     0     100644  {:<10}`\n", content.len()).unwrap();
+        writeln!(bytes, "{name:<16}0           0     0     100644  {:<10}`", content.len()).unwrap();
         bytes.extend_from_slice(content);
         if content.len() % 2 == 1 {
             bytes.push(b'\n');
@@ -116,7 +116,8 @@ fn a_deb_that_lies_is_refused_for_the_right_reason() {
     assert_refused(&deb(&twice, &empty), "comes twice");
     // Members.
     let binary: (&str, &[u8]) = ("debian-binary", b"2.0\n");
-    let (it, data): ((&str, &[u8]), (&str, &[u8])) = (("control.tar", &good), ("data.tar", &empty));
+    let it: (&str, &[u8]) = ("control.tar", &good);
+    let data: (&str, &[u8]) = ("data.tar", &empty);
     read(&ar(&[binary, ("_note", b"x"), it, ("_more", b"y"), data, ("_last", b"z")])).unwrap();
     assert_refused(&ar(&[binary, it, it, data]), "comes twice");
     assert_refused(&ar(&[binary, it, ("control.tar.gz", b""), data]), "not where the only one belongs");

@@ -1,5 +1,4 @@
 //! IN-10: rpms that lie are refused, each for its own reason, and a good twin is read.
-#![expect(clippy::unwrap_used, reason = "a test that panics is a failed test")]
 
 use std::collections::BTreeMap;
 use std::io::Cursor;

@@ -1,5 +1,4 @@
 //! pacman installs, checks, upgrades, downgrades and removes, and exactly the right scripts run.
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 

@@ -1,3 +1,5 @@
+//! Streams that are what they say, and streams that are not.
+
 use std::io::{BufReader, Write as _};
 use std::num::NonZeroUsize;
 

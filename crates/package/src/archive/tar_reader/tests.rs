@@ -1,3 +1,5 @@
+//! Archives of other programs, and archives that readers disagree about.
+
 use std::path::Path;
 
 use fs_err as fs;
