@@ -17,7 +17,7 @@
 //!
 //! **Memory.** Streams that are written at a time share what one may take by itself, so that a process stays
 //! below 100 MiB at the default levels; where that would take threads from the slowest, streams wait for each
-//! other and files are read again ([`share`]). Each package's tree is in memory: some 10 MB for 20,000 files.
+//! other and files are read again (`share.rs`). Each package's tree is in memory: some 10 MB for 20,000 files.
 //!
 //! | module | holds |
 //! |---|---|
