@@ -15,7 +15,7 @@ packages="
     pacman-package-manager makepkg libarchive-tools unzip
     gnupg gpgv sqv
     binutils cpio rpm2cpio xz-utils zstd strip-nondeterminism
-    libcap2-bin libc-bin passwd systemd openssl attr
+    libcap2-bin libc-bin passwd systemd openssl attr util-linux
     curl faketime git mount procps python3 strace shellcheck time
     elixir erlang-base erlang-crypto erlang-dev erlang-inets erlang-ssl
 "
