@@ -72,8 +72,8 @@ fn of_format(format: &str) -> Option<(&'static str, &'static str)> {
     Some(match format {
         "deb" => ("deb, for apt", "apt-get install ./FILE"),
         "rpm" => ("rpm, for dnf, yum and zypper", "dnf install ./FILE"),
-        "apk" => ("apk, for apk", "apk add --allow-untrusted ./FILE"),
-        "pacman" => ("for pacman", "pacman -U ./FILE"),
+        "apk" => ("apk, for Alpine Linux and Wolfi", "apk add --allow-untrusted ./FILE"),
+        "pacman" => ("pacman package, for Arch Linux", "pacman -U ./FILE"),
         "tar" => ("tar archive", "tar -xf ./FILE"),
         "zip" => ("zip archive", "unzip ./FILE"),
         _ => return None,

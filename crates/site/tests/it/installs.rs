@@ -83,7 +83,9 @@ fn an_apk_is_not_installed_when_what_it_depends_on_is_not() {
 #[test]
 fn a_verified_pacman_package_is_handed_to_pacman() {
     let Some(key) = Key::new() else { return };
-    for name in ["hello-1.0-1-x86_64.pkg.tar.zst", "hello-1:1.0-1-any.pkg.tar.xz", "hello-1.0-1-any.pkg.tar.gz"] {
+    for name in
+        ["hello-1.0-1-x86_64.pkg.tar.zst", "hello-1:1.0-1-any.pkg.tar.xz", "hello-1.0-1-any.pkg.tar.gz"]
+    {
         let customer = Customer::new(&key, "ID=arch\nBUILD_ID=rolling\n", "arch rolling", name);
         let output = customer.install(&[]);
         assert!(output.status.success(), "{}", text(&output));
