@@ -99,7 +99,7 @@ fn target_files(target: &Target) -> Vec<NewFile> {
                  FROM {}:{}\n",
                 target.distribution, target.distribution, target.version
             ),
-            "# Packhouse does not know this distribution: is its package manager dpkg (deb), rpm or apk?\n-t deb\n".into(),
+            "# Packhouse does not know this distribution: does it have dpkg (deb), rpm, apk or pacman, or none (tar, zip)?\n-t deb\n".into(),
         ),
     };
     [("Dockerfile", dockerfile), ("fpm.cmd", arguments), ("inc/.gitkeep", String::new())]

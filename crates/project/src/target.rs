@@ -91,7 +91,7 @@ const ELEMENTS: [Element; 3] = [
     Element {
         name: "fpm.cmd",
         is_directory: false,
-        fix: "write the fpm arguments of this target, at least `-t deb` or `-t rpm`",
+        fix: "write the fpm arguments of this target, at least the package's format, as in `-t deb`",
     },
     Element {
         name: "inc",

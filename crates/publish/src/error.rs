@@ -126,7 +126,7 @@ pub enum Error {
         /// The other.
         second: String,
     },
-    /// The same bytes are published under this name for another target.
+    /// A package is published under this name for another target.
     #[error("`{path}` is already published for {there}, and would now be published for {here}")]
     OtherTarget {
         /// The name.
@@ -135,6 +135,18 @@ pub enum Error {
         there: String,
         /// Target and architecture of this one.
         here: String,
+    },
+    /// The packages of two architectures have one name.
+    #[error("the packages of {target} for {first} and for {second} would both be `{path}`")]
+    OtherArch {
+        /// The name.
+        path: ObjectPath,
+        /// Their target.
+        target: String,
+        /// One architecture; that of the published package where one is.
+        first: String,
+        /// The other.
+        second: String,
     },
     /// The site is another project's.
     #[error("the site holds the releases of `{there}`, not of `{here}`")]
@@ -224,6 +236,9 @@ impl Error {
                 "put `{target}` into the `format` of [version], so that each target's package has its own name"
                     .into()
             }
+            Error::OtherArch { .. } => "a format whose file names carry no architecture, as apk's, has room for one on \
+                 a site: publish each architecture to a site of its own"
+                .into(),
             Error::OtherProject { .. } => "publish each project to a directory of its own".into(),
             Error::ForeignSignature { path, .. } => format!("delete `{path}`, which no release names, {AGAIN}"),
             Error::NoHead => "give the directory or URL that `packhouse publish` wrote to".into(),

@@ -77,7 +77,7 @@ pub struct Package {
     pub distribution_version: String,
     /// What `uname -m` says on the machines it is for.
     pub arch: String,
-    /// The package format: `deb`, `rpm`.
+    /// The package format: `deb`, `rpm`, `apk`, `pacman`, `tar`, `zip`.
     pub format: String,
     /// The project's version.
     pub version: String,
@@ -237,14 +237,20 @@ impl Head {
             }
             Ok(index) => {
                 let known = &mut self.packages[index];
-                if known.sha256 != package.sha256 {
-                    let (there, here) = (known.sha256, package.sha256);
-                    return Err(Error::Conflict { path: package.path.clone(), there, here });
-                }
-                if (&known.target, &known.arch) != (&package.target, &package.arch) {
+                // Whose package it is comes first: two of different targets or architectures seldom are equal.
+                let path = package.path.clone();
+                if known.target != package.target {
                     let shown = |package: &Package| format!("{} ({})", package.target, package.arch);
                     let (there, here) = (shown(known), shown(package));
-                    return Err(Error::OtherTarget { path: package.path.clone(), there, here });
+                    return Err(Error::OtherTarget { path, there, here });
+                }
+                if known.arch != package.arch {
+                    let (first, second) = (known.arch.clone(), package.arch.clone());
+                    return Err(Error::OtherArch { path, target: known.target.clone(), first, second });
+                }
+                if known.sha256 != package.sha256 {
+                    let (there, here) = (known.sha256, package.sha256);
+                    return Err(Error::Conflict { path, there, here });
                 }
                 known.signature.fingerprint.clone_from(&package.signature.fingerprint);
                 let new: Vec<_> = package.channels.difference(&known.channels).cloned().collect();

@@ -23,7 +23,7 @@ pub(crate) fn check(field: &'static str, value: &str, others: &str) -> Result<()
 }
 
 /// What file names may have besides letters and digits: what package formats use, and nothing that means
-/// something to a shell, a URL's path or HTML.
-pub(crate) const FILE_NAME: &str = "._+~^-";
+/// something to a shell, a URL's path or HTML. The colon ends an epoch (pacman).
+pub(crate) const FILE_NAME: &str = "._+~^:-";
 /// The same for the words that file names are made of.
 pub(crate) const WORD: &str = "._+-";

@@ -70,7 +70,7 @@ pub struct Published {
 /// called again whenever the head moved meanwhile, and blocks the calling task.
 ///
 /// # Errors
-/// Everything is checked before anything is written: [`Error::Name`], [`Error::SameName`],
+/// Everything is checked before anything is written: [`Error::Name`], [`Error::SameName`], [`Error::OtherArch`],
 /// [`Error::SourceChanged`] for the files on this machine, then [`Error::Conflict`], [`Error::OtherTarget`],
 /// [`Error::OtherProject`] against the site. After that the storage may fail; the same call again does what is
 /// left.
@@ -111,9 +111,14 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
     let mut contents = Vec::with_capacity(publication.uploads.len());
     for Upload { package, file, signature } in &publication.uploads {
         package.check()?;
-        if let Some(first) = targets.insert(package.path.clone(), &package.target) {
-            let (first, second) = (first.clone(), package.target.clone());
-            return Err(Error::SameName { path: package.path.clone(), first, second });
+        if let Some(other) = targets.insert(package.path.clone(), package) {
+            let path = package.path.clone();
+            if other.target == package.target && other.arch != package.arch {
+                let (first, second) = (other.arch.clone(), package.arch.clone());
+                return Err(Error::OtherArch { path, target: package.target.clone(), first, second });
+            }
+            let (first, second) = (other.target.clone(), package.target.clone());
+            return Err(Error::SameName { path, first, second });
         }
         if signature.len() > SIGNATURE_LIMIT {
             let (path, limit) = (PathBuf::from(package.signature.path.as_str()), SIGNATURE_LIMIT as u64);
@@ -127,7 +132,7 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
             package: Object {
                 path: package.path.clone(),
                 body: Body::File { path: file.clone(), sha256: package.sha256 },
-                media_type: media_type(&package.format),
+                media_type: media_type(package),
                 lifetime: Lifetime::Immutable,
             },
             size: package.size,
@@ -148,11 +153,19 @@ async fn digest_of_file(path: PathBuf) -> Result<(Sha256, u64)> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
 }
 
-/// RFC 9110 content types; those of packages are what their distributions' mirrors send.
-fn media_type(format: &str) -> &'static str {
-    match format {
-        "deb" => "application/vnd.debian.binary-package",
-        "rpm" => "application/x-rpm",
+/// RFC 9110 content types; those of deb and rpm are what their distributions' mirrors send. apk and pacman have
+/// none: what is told to be compressed, some servers and browsers unpack.
+fn media_type(package: &Package) -> &'static str {
+    let compression = package.file_name.rsplit('.').next().unwrap_or_default();
+    match (package.format.as_str(), compression) {
+        ("deb", _) => "application/vnd.debian.binary-package",
+        ("rpm", _) => "application/x-rpm",
+        ("zip", _) => "application/zip",
+        // RFC 6713, RFC 8878.
+        ("tar", "gz") => "application/gzip",
+        ("tar", "zst") => "application/zstd",
+        ("tar", "xz") => "application/x-xz",
+        ("tar", "tar") => "application/x-tar",
         _ => "application/octet-stream",
     }
 }

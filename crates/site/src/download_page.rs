@@ -5,7 +5,7 @@
 //! template engine; characters that cannot be seen or turn text around are shown as their numbers.
 
 use askama::Template;
-use packhouse_publish::{Head, Package, Sha256, layout};
+use packhouse_publish::{Head, Latest, Package, Sha256, layout};
 
 use crate::info::{check_url, is_invisible};
 use crate::{Result, SiteInfo, install_command};
@@ -20,12 +20,12 @@ pub fn download_page(head: &Head, info: &SiteInfo) -> Result<String> {
     if let Some(homepage) = &info.homepage {
         check_url("homepage", homepage, &["https://", "http://"])?;
     }
-    let command = install_command(info, main_channel(head))?;
+    let command = main_channel(head).map(|channel| install_command(info, channel)).transpose()?;
     let mut groups: Vec<Group> = Vec::new();
     for latest in &head.latest {
         let Some(package) = head.package(&latest.path) else { continue };
         let mut release = Release::new(package, &latest.channel, info)?;
-        release.command = release.command.filter(|own| *own != command);
+        release.command = release.command.filter(|own| Some(own) != command.as_ref());
         match groups.last_mut() {
             Some(group) if group.target == latest.target => group.releases.push(release),
             _ => groups.push(Group { target: visible(&latest.target), releases: vec![release] }),
@@ -50,12 +50,34 @@ pub fn download_page(head: &Head, info: &SiteInfo) -> Result<String> {
 }
 
 /// The channel that the page's first command installs from: a site that has only previews has no stable package
-/// for it to find.
-fn main_channel(head: &Head) -> &str {
-    match head.latest.iter().find(|latest| latest.channel == layout::STABLE).or(head.latest.first()) {
-        Some(latest) => &latest.channel,
-        None => layout::STABLE,
+/// for it to find, and one that has only archives has none at all.
+fn main_channel(head: &Head) -> Option<&str> {
+    if head.latest.is_empty() {
+        return Some(layout::STABLE);
     }
+    let is_installed =
+        |latest: &&Latest| head.package(&latest.path).is_none_or(|package| !is_archive(&package.format));
+    let installed = || head.latest.iter().filter(is_installed);
+    let stable = installed().find(|latest| latest.channel == layout::STABLE);
+    stable.or(installed().next()).map(|latest| latest.channel.as_str())
+}
+
+/// Whether a format is one that no package manager installs.
+fn is_archive(format: &str) -> bool {
+    matches!(format, "tar" | "zip")
+}
+
+/// What a format is for, and what installs a file of it that was checked; `FILE` stands for it.
+fn of_format(format: &str) -> Option<(&'static str, &'static str)> {
+    Some(match format {
+        "deb" => ("deb, for apt", "apt-get install ./FILE"),
+        "rpm" => ("rpm, for dnf, yum and zypper", "dnf install ./FILE"),
+        "apk" => ("apk, for Alpine Linux and Wolfi", "apk add --allow-untrusted ./FILE"),
+        "pacman" => ("pacman package, for Arch Linux", "pacman -U ./FILE"),
+        "tar" => ("tar archive", "tar -xf ./FILE"),
+        "zip" => ("zip archive", "unzip ./FILE"),
+        _ => return None,
+    })
 }
 
 #[derive(Template)]
@@ -66,7 +88,7 @@ struct Page<'a> {
     name: String,
     summary: String,
     homepage: Option<&'a str>,
-    command: String,
+    command: Option<String>,
     site: &'a str,
     groups: Vec<Group>,
     keys: Vec<Key>,
@@ -83,8 +105,12 @@ struct Group {
 }
 
 struct Release {
-    /// How to install it, where that is not the page's first command.
+    /// How to install it with the script, where that is not the page's first command.
     command: Option<String>,
+    /// What kind of package it is.
+    format: String,
+    /// What installs the file itself, where that is known.
+    by_hand: Option<String>,
     channel: String,
     arch: String,
     version: String,
@@ -98,8 +124,14 @@ struct Release {
 
 impl Release {
     fn new(package: &Package, channel: &str, info: &SiteInfo) -> Result<Release> {
+        let known = of_format(&package.format);
         Ok(Release {
-            command: Some(install_command(info, channel)?),
+            command: match is_archive(&package.format) {
+                true => None,
+                false => Some(install_command(info, channel)?),
+            },
+            format: known.map_or_else(|| visible(&package.format), |(label, _)| label.to_owned()),
+            by_hand: known.map(|(_, command)| command.replace("FILE", &visible(&package.file_name))),
             channel: visible(channel),
             arch: visible(&package.arch),
             version: visible(&package.version),

@@ -80,7 +80,7 @@ find_target() {
 }
 
 # Finds the target of this machine: the distribution itself, else the Ubuntu or Debian release that a derivative
-# names in os-release, else a distribution of ID_LIKE with the same version.
+# names in os-release, else a distribution of ID_LIKE with the same version, or one that has no versions.
 recognize() {
   os_release=/etc/os-release
   [ -r "$os_release" ] || os_release=/usr/lib/os-release
@@ -89,6 +89,10 @@ recognize() {
   version_id=$(release_value VERSION_ID) || exit 1
   version_codename=$(release_value VERSION_CODENAME) || exit 1
   id_like=$(release_value ID_LIKE) || exit 1
+  # Alpine's edge calls itself by what the next release will be: 3.23.0_alpha20250612.
+  case $id:$version_id in
+    alpine:*_alpha*) ! find_target alpine edge || return 0 ;;
+  esac
   if find_target "$id" "$version_id" || find_target "$id" "$version_codename"; then
     return 0
   fi
@@ -117,6 +121,13 @@ recognize() {
   for like in $id_like; do
     if find_target "$like" "$version_id"; then
       say "$id $version_id says that it is like $like"
+      return 0
+    fi
+  done
+  # Arch has no VERSION_ID, or the day on which an image was made; what is made from it has its own.
+  for like in "$id" $id_like; do
+    if find_target "$like" rolling; then
+      [ "$like" = "$id" ] || say "$id $version_id says that it is like $like"
       return 0
     fi
   done
@@ -235,7 +246,8 @@ verify() {
     check_status "$result"
   else
     fail "there is no program to verify signatures, so nothing is installed" \
-      "install gpgv (apt-get install gpgv), gnupg2 (dnf install gnupg2) or gpg2 (zypper install gpg2)"
+      "install gpgv (apt-get install gpgv), gnupg2 (dnf install gnupg2), gpg2 (zypper install gpg2) or gnupg\
+ (apk add gnupg, pacman -S gnupg)"
   fi
 }
 
@@ -284,6 +296,30 @@ install_package() {
       else
         fail "none of dnf, yum and zypper is installed"
       fi
+      ;;
+    *.apk)
+      has apk || fail "apk is not installed"
+      hint="if dependencies were not found: run apk update and try again"
+      # The package has no RSA signature, the only kind that apk knows, so that apk has to be told to take it: its
+      # OpenPGP signature, which covers all of it, was verified above. But --allow-untrusted holds for everything
+      # that apk reads in that run, indexes and packages of repositories too. So what the package depends on is
+      # installed before, with apk's checks on, and the package then by itself.
+      tar -xzOf "$1" .PKGINFO >"$work/pkginfo" 2>"$work/log" ||
+        fail "cannot read what $package_name depends on: $(tail -n 1 "$work/log")"
+      # Conflicts, which begin with an exclamation mark, are apk's to judge.
+      depends=$(sed -n 's/^depend = \([^!]\)/\1/p' "$work/pkginfo")
+      if [ -n "$depends" ]; then
+        # shellcheck disable=SC2086 # A word for each; names are not expanded.
+        as_root apk add --virtual ".$name-depends" $depends
+      fi
+      as_root apk add --allow-untrusted --no-network "$1"
+      # They stay, now as what the package depends on.
+      [ -z "$depends" ] || as_root apk del --no-network ".$name-depends"
+      ;;
+    *.pkg.tar | *.pkg.tar.*)
+      has pacman || fail "pacman is not installed"
+      hint="if dependencies were not found: run pacman -Syu and try again"
+      as_root pacman -U --noconfirm "$1"
       ;;
   esac
 }
@@ -368,8 +404,12 @@ main() {
   # nobody's choice.
   [ "$(wc -c <"$work/pointer")" -eq "$((${#package_name} + 1))" ] || package_name=
   case $package_name in
-    '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+~^-]*) package_name= ;;
-    *.deb | *.rpm) ;;
+    '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+~^:-]*) package_name= ;;
+    *.deb | *.rpm | *.apk | *.pkg.tar | *.pkg.tar.gz | *.pkg.tar.xz | *.pkg.tar.zst) ;;
+    *.tar | *.tar.gz | *.tar.xz | *.tar.zst | *.zip)
+      fail "$package_name is an archive, which no package manager installs" \
+        "download it and its .asc file from $site/$distribution, verify it as the site's page says, and unpack it"
+      ;;
     *) package_name= ;;
   esac
   [ -n "$package_name" ] || fail "$site/$pointer does not hold the name of a package" "tell whoever runs $site"

@@ -13,10 +13,10 @@ use crate::ops::{self, UsageError, day};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  packhouse verify app_1.0_amd64.deb --keyring trustedkeys.gpg\n  packhouse verify pkg/site"
+    after_help = "Examples:\n  packhouse verify app_1.0_amd64.deb --keyring trustedkeys.gpg\n  packhouse verify pkg/app-1.0-r0.apk\n  packhouse verify pkg/site"
 )]
 pub(super) struct Verify {
-    /// A package, or the directory of a site
+    /// A package or any other signed file, or the directory of a site
     #[arg(value_name = "FILE|SITE")]
     subject: String,
     /// Whom to trust [default: the project's keyring]

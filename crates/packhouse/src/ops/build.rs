@@ -126,24 +126,42 @@ fn check(options: &BuildOptions) -> Result<()> {
     }
 }
 
-/// Refuses to write a package over another target's, as targets built one after the other could.
+/// Refuses to write a package over that of another target or architecture, as those built one after the other could.
 fn check_manifest(plan: &Plan) -> Result<()> {
     let Some(manifest) = Manifest::read(&plan.root)? else { return Ok(()) };
     for target in &plan.targets {
-        let name = target.target.to_string();
+        let (name, arch) = (target.target.to_string(), target.spec.metadata.arch.uname());
         // One that this run builds anew gets another file.
-        let is_planned = |other: &str| plan.targets.iter().any(|target| target.target.to_string() == other);
-        let has_name = |built: &&Built| built.file == target.file_name && built.target != name;
-        if let Some(other) =
-            manifest.packages.iter().find(has_name).filter(|other| !is_planned(&other.target))
-        {
-            let message = format!(
-                "the package of {name} would replace that of {}: both are `{}`",
-                other.target, other.file
-            );
-            let help = "put {target} into [version] format of dist/packhouse.toml";
-            return Err(UsageError::new(message, help).into());
-        }
+        let is_planned = |other: &Built| {
+            let is_other = |target: &TargetPlan| {
+                target.target.to_string() == other.target && target.spec.metadata.arch.uname() == other.arch
+            };
+            plan.targets.iter().any(is_other)
+        };
+        let has_name = |built: &&Built| built.file == target.file_name && !is_planned(built);
+        let Some(other) = manifest.packages.iter().find(has_name) else { continue };
+        let error = if other.target == name {
+            UsageError::new(
+                format!(
+                    "the package of {name} for {arch} would replace that for {}: both are `{}`",
+                    other.arch, other.file
+                ),
+                format!(
+                    "file names of {} carry no architecture: release one, remove pkg/, and release the other to a \
+                     site of its own with --to",
+                    other.format
+                ),
+            )
+        } else {
+            UsageError::new(
+                format!(
+                    "the package of {name} would replace that of {}: both are `{}`",
+                    other.target, other.file
+                ),
+                "put {target} into [version] format of dist/packhouse.toml",
+            )
+        };
+        return Err(error.into());
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod channels;
 mod containers;
 mod doctor;
 mod engine_arguments;
+mod every_format;
 mod existing_tree;
 mod failing_targets;
 mod gnupg;

@@ -83,6 +83,9 @@ impl Project {
     pub fn add_target(&self, target: &str) -> &Project {
         let format = match target.split('/').next() {
             Some("debian" | "ubuntu") => "deb",
+            Some("alpine" | "wolfi") => "apk",
+            Some("arch") => "pacman",
+            Some("linux") => "tar",
             _ => "rpm",
         };
         self.write(&format!("dist/{target}/Dockerfile"), "FROM scratch\n");

@@ -254,7 +254,7 @@ fn unknown(name: &str, place: &Place) -> Problem {
     let long = name.trim_start_matches('-');
     if flags::OTHER_TYPES.iter().any(|prefix| long.starts_with(prefix)) {
         let problem = Problem::at(place, format!("`{name}` is for another type of package"));
-        return problem.help("a target's package is a deb or an rpm; leave the flag out");
+        return problem.help("a target's package is a deb, rpm, apk, pacman, tar or zip; leave the flag out");
     }
     let known = flags::FLAGS.iter().map(|flag| flag.long);
     let problem = Problem::at(place, format!("fpm has no flag `{name}`"));

@@ -122,7 +122,7 @@ const INTRODUCTION: &str = "\
 <!-- Written from crates/project/src/fpm/flags.rs; UPDATE_DOCS=1 cargo test -p packhouse-project writes it anew. -->
 
 A target's packaging, as arguments for [fpm](https://fpm.readthedocs.io/) 1.17.0. The file is required, and the
-shortest is `-t deb` or `-t rpm`. This is a target's `fpm.cmd`, complete:
+shortest is the package's format, as in `-t deb`. This is a target's `fpm.cmd`, complete:
 
 ```sh
 -t deb

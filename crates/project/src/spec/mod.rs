@@ -289,8 +289,9 @@ fn compression(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Compressi
     let word = of_format("compression").or(settings.compression.as_ref());
     let preferred = distribution::compression(inputs.target);
     // What a distribution's package manager reads best says nothing of a plain archive.
-    let is_its_own = distribution::Distribution::find(&inputs.target.distribution)
-        .is_none_or(|distribution| distribution.format() == inputs.format);
+    let is_its_own = !matches!(format, "tar" | "zip")
+        && distribution::Distribution::find(&inputs.target.distribution)
+            .is_none_or(|distribution| distribution.format() == inputs.format);
     let mut compression = if is_its_own && is_readable(preferred) { preferred } else { *readable.first()? };
     if let Some(word) = word {
         // rpm's multi-threaded variant of xz; every xz of ours is.

@@ -13,13 +13,18 @@ pub fn head(packages: &[(&str, &str, &str, &str)]) -> Head {
     let mut entries = Vec::new();
     let mut latest = Vec::new();
     for (target, arch, channel, file_name) in packages {
+        let format = match file_name {
+            name if name.contains(".pkg.tar") => "pacman",
+            name if name.contains(".tar") => "tar",
+            name => name.rsplit('.').next().unwrap(),
+        };
         let (distribution, version) = target.split_once(' ').unwrap();
         let place = format!(
             r#""target": "{distribution}-{version}", "distribution": "{distribution}",
                "distribution_version": "{version}", "arch": "{arch}", "path": "{distribution}/{file_name}""#
         );
         let entry = format!(
-            r#"{{{place}, "file_name": "{file_name}", "size": 38100000, "sha256": "{}", "format": "deb",
+            r#"{{{place}, "file_name": "{file_name}", "size": 38100000, "sha256": "{}", "format": "{format}",
                 "version": "1.0", "built": 1700000000, "revision": "611a16f", "channels": ["{channel}"],
                 "signature": {{"path": "{distribution}/{file_name}.asc", "fingerprint": "{FINGERPRINT}"}}}}"#,
             Sha256::of(file_name.as_bytes())
@@ -132,8 +137,9 @@ impl Drop for Key {
 }
 
 /// What a run of the install script needs from a machine besides a verifier and a package manager.
-const TOOLS: [&str; 16] = [
+const TOOLS: [&str; 18] = [
     "cat",
+    "gzip",
     "chmod",
     "cp",
     "date",
@@ -146,6 +152,7 @@ const TOOLS: [&str; 16] = [
     "sha256sum",
     "sh",
     "tail",
+    "tar",
     "tr",
     "wc",
     "gpgv",
@@ -190,7 +197,7 @@ impl Customer {
             let Some([found]) = find([tool]) else { continue };
             symlink(found.command().get_program(), customer.program(tool)).unwrap();
         }
-        for stand_in in ["apt-get", "dnf"] {
+        for stand_in in ["apt-get", "dnf", "apk", "pacman"] {
             customer.add_stand_in(stand_in, "");
         }
         customer.add_stand_in("uname", "echo x86_64");
@@ -200,6 +207,27 @@ impl Customer {
     /// A Debian machine.
     pub fn debian(key: &Key) -> Customer {
         Customer::new(key, "ID=debian\nVERSION_ID=\"12\"\n", "debian 12", "hello_1.0_amd64.deb")
+    }
+
+    /// An Alpine machine; what the package depends on stands in its `.PKGINFO` as these lines do.
+    pub fn alpine(key: &Key, depends: &str) -> Customer {
+        let os_release = "ID=alpine\nVERSION_ID=3.22.1\n";
+        let customer = Customer::new(key, os_release, "alpine 3.22", "hello-1.0-r0.apk");
+        let control = customer.path("control");
+        fs_err::create_dir(&control).unwrap();
+        fs_err::write(control.join(".PKGINFO"), format!("pkgname = hello\n{depends}")).unwrap();
+        fs_err::write(control.join("hello"), "hello").unwrap();
+        // An apk is streams of gzip, one behind the other: control, data.
+        let [tar] = find(["tar"]).unwrap();
+        let mut apk = Vec::new();
+        for member in [".PKGINFO", "hello"] {
+            let mut command = tar.command();
+            let output = command.arg("-C").arg(&control).args(["-czO", member]).output().unwrap();
+            apk.extend(output.stdout);
+        }
+        fs_err::write(&customer.package, apk).unwrap();
+        key.sign(&customer.package, &[]);
+        customer
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

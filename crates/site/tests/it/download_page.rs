@@ -12,6 +12,9 @@ fn site() -> Location {
 #[test]
 fn the_page_of_a_site() {
     let head = head(&[
+        ("alpine 3.22", "x86_64", "stable", "hello-1.0-r0.apk"),
+        ("arch rolling", "x86_64", "stable", "hello-1:1.0-1-x86_64.pkg.tar.zst"),
+        ("linux any", "x86_64", "stable", "hello-1.0.x86_64.tar.gz"),
         ("rocky 8", "x86_64", "stable", "hello-1.0+git^1-1.x86_64.rpm"),
         ("ubuntu 22.04", "x86_64", "preview", "hello_0.9_amd64.deb"),
         ("ubuntu 22.04", "x86_64", "stable", "hello_1.0_amd64.deb"),
@@ -26,6 +29,17 @@ fn the_first_command_finds_a_package_where_only_previews_are() {
     let commands: Vec<&str> = page.lines().filter(|line| line.contains("| sh")).collect();
     assert_eq!(commands.len(), 1, "said once: {commands:?}");
     assert!(commands[0].contains("preview"), "{commands:?}");
+}
+
+#[test]
+fn archives_are_not_said_to_be_installed_by_the_script() {
+    let archive = ("linux any", "x86_64", "stable", "hello-1.0.x86_64.zip");
+    let page = download_page(&head(&[archive]), &info(site(), b"")).unwrap();
+    assert!(!page.contains("| sh") && page.contains("Download an archive"), "{page}");
+    assert!(page.contains("unzip ./hello-1.0.x86_64.zip"), "{page}");
+    let preview = ("ubuntu 22.04", "x86_64", "preview", "hello_0.9_amd64.deb");
+    let page = download_page(&head(&[archive, preview]), &info(site(), b"")).unwrap();
+    assert_eq!(page.matches("| sh -s -- --channel preview").count(), 1, "{page}");
 }
 
 #[test]

@@ -45,6 +45,58 @@ fn a_verified_rpm_is_handed_to_dnf_or_what_else_there_is() {
 }
 
 #[test]
+fn a_verified_apk_is_installed_by_itself_after_what_it_depends_on() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::alpine(&key, "depend = /bin/sh\ndepend = so:libssl.so.3\ndepend = !bye\n");
+    let output = customer.install(&[]);
+    assert!(output.status.success(), "{}", text(&output));
+    // What comes from repositories is never taken untrusted.
+    assert_eq!(
+        customer.calls(),
+        "apk add --virtual .hello-depends /bin/sh so:libssl.so.3\n\
+         apk add --allow-untrusted --no-network TMP/hello-1.0-r0.apk\n\
+         apk del --no-network .hello-depends\n"
+    );
+    let output = customer.install(&["--dry-run"]);
+    assert_eq!(text(&output).matches("would run: ").count(), 3, "{}", text(&output));
+    customer.remove_program("apk");
+    fs_err::remove_file(customer.path("calls")).unwrap();
+    customer.refuses(&[], "apk is not installed");
+
+    let alone = Customer::alpine(&key, "");
+    let output = alone.install(&[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(alone.calls(), "apk add --allow-untrusted --no-network TMP/hello-1.0-r0.apk\n");
+}
+
+#[test]
+fn an_apk_is_not_installed_when_what_it_depends_on_is_not() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::alpine(&key, "depend = missing\n");
+    customer.add_stand_in("apk", "exit 3");
+    let output = customer.install(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("run apk update and try again"), "{}", text(&output));
+    assert_eq!(customer.calls(), "apk add --virtual .hello-depends missing\n");
+}
+
+#[test]
+fn a_verified_pacman_package_is_handed_to_pacman() {
+    let Some(key) = Key::new() else { return };
+    for name in
+        ["hello-1.0-1-x86_64.pkg.tar.zst", "hello-1:1.0-1-any.pkg.tar.xz", "hello-1.0-1-any.pkg.tar.gz"]
+    {
+        let customer = Customer::new(&key, "ID=arch\nBUILD_ID=rolling\n", "arch rolling", name);
+        let output = customer.install(&[]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(customer.calls(), format!("pacman -U --noconfirm TMP/{name}\n"));
+        fs_err::remove_file(customer.path("calls")).unwrap();
+        customer.remove_program("pacman");
+        customer.refuses(&[], "pacman is not installed");
+    }
+}
+
+#[test]
 fn each_verifier_accepts_a_good_signature() {
     let Some(key) = Key::new() else { return };
     let customer = Customer::debian(&key);
@@ -141,6 +193,12 @@ fn the_target_comes_from_os_release() {
         ("rhel 8", "ID=\"rhel\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"8.9\"\n"),
         ("rhel 9", "ID=\"almalinux\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.3\"\n"),
         ("alpine 3.19", "ID=alpine\nVERSION_ID=3.19.1\n"),
+        ("alpine edge", "ID=alpine\nVERSION_ID=3.23.0_alpha20250612\n"),
+        ("wolfi 20230201", "ID=wolfi\nVERSION_ID=\"20230201\"\n"),
+        ("arch rolling", "ID=arch\nBUILD_ID=rolling\n"),
+        ("arch rolling", "ID=arch\nBUILD_ID=rolling\nVERSION_ID=20250601.0.357479\n"),
+        ("arch rolling", "ID=manjaro\nID_LIKE=arch\nBUILD_ID=rolling\n"),
+        ("archlinux rolling", "ID=archarm\nID_LIKE=arch\n"),
     ] {
         let customer = Customer::new(&key, os_release, target, "hello_1.0_amd64.deb");
         let output = customer.install(&[]);

@@ -134,6 +134,11 @@ fn a_pointer_that_is_not_the_name_of_a_package() {
         "hello\n",
         "deb\n",
         "hello.deb.asc\n",
+        "hello.pkg.tar.zst.asc\n",
+        "hello.pkg.tar.bz2\n",
+        "hello.apk.exe\n",
+        "../hello.tar.gz\n",
+        "-hello.apk\n",
         "\u{1b}[31m.deb\n",
     ] {
         customer.point(pointer);
@@ -146,6 +151,28 @@ fn a_pointer_that_is_not_the_name_of_a_package() {
     customer.point("x".repeat(1 << 20));
     customer.refuses(&[], "cannot get the name of the newest package");
     assert!(!customer.path("PWNED").exists());
+}
+
+#[test]
+fn an_archive_which_no_package_manager_installs() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    for name in ["hello-1.0.x86_64.tar.gz", "hello.tar.xz", "hello.tar.zst", "hello.tar", "hello.zip"] {
+        customer.point(format!("{name}\n"));
+        customer.refuses(&[], &format!("{name} is an archive, which no package manager installs"));
+        assert!(text(&customer.install(&[])).contains("verify it"));
+    }
+}
+
+#[test]
+fn an_apk_that_is_none() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::alpine(&key, "");
+    for content in ["", "the package", "\u{1f}\u{8b}"] {
+        fs_err::write(&customer.package, content).unwrap();
+        key.sign(&customer.package, &[]);
+        customer.refuses(&[], "cannot read what hello-1.0-r0.apk depends on");
+    }
 }
 
 #[test]
@@ -220,7 +247,8 @@ fn anything_on_a_machine_without_a_verifier() {
     let customer = Customer::debian(&key);
     customer.remove_program("gpgv");
     customer.refuses(&[], "there is no program to verify signatures, so nothing is installed");
-    assert!(text(&customer.install(&[])).contains("apt-get install gpgv"));
+    let said = text(&customer.install(&[]));
+    assert!(said.contains("apt-get install gpgv") && said.contains("apk add gnupg"), "{said}");
 }
 
 #[test]
