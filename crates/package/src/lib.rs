@@ -1,7 +1,8 @@
 //! Native Linux packages, written from one description, and read.
 //!
 //! A [`Package`] is metadata, a tree of files, maintainer scripts and a time. A [`Format`] turns it into a
-//! file that the distribution's own tools accept: [`deb`] for dpkg and apt, [`rpm`] for rpm, dnf and zypper.
+//! file that the distribution's own tools accept: [`deb`] for dpkg and apt, [`rpm`] for rpm, dnf and zypper, [`apk`]
+//! for apk, [`pacman`] for pacman; [`tar`] and [`zip`] for people.
 //! Writing streams: memory does not depend on the payload's size. Nothing of the machine leaks into the
 //! bytes: no clock, umask, locale, user, directory order or file time; the same package is the same file.
 //!

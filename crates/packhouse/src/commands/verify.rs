@@ -13,7 +13,7 @@ use crate::ops::{self, UsageError, day};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  packhouse verify app_1.0_amd64.deb --keyring trustedkeys.gpg\n  packhouse verify pkg/app-1.0-r0.apk\n  packhouse verify pkg/site"
+    after_help = "Examples:\n  packhouse verify app_1.0_amd64.deb --keyring trustedkeys.gpg\n  packhouse verify pkg/site"
 )]
 pub(super) struct Verify {
     /// A package or any other signed file, or the directory of a site

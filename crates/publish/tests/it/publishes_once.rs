@@ -128,6 +128,28 @@ async fn two_targets_with_one_package_name_are_refused() {
 }
 
 #[tokio::test]
+async fn two_architectures_with_one_package_name_are_refused() {
+    let site = Site::new();
+    let of_arch = |arch: &str| {
+        let mut upload = site.upload("alpine 3.22", "hello-1-r0.apk", arch);
+        upload.package.arch = arch.into();
+        upload
+    };
+    let message =
+        "the packages of alpine-3.22 for x86_64 and for aarch64 would both be `alpine/hello-1-r0.apk`";
+    // Together, and one after the other.
+    let error = site.publish(vec![of_arch("x86_64"), of_arch("aarch64")]).await.unwrap_err();
+    assert_eq!(error.to_string(), message);
+    assert!(site.files().is_empty());
+    site.publish(vec![of_arch("x86_64")]).await.unwrap();
+    let before = site.states();
+    let error = site.publish(vec![of_arch("aarch64")]).await.unwrap_err();
+    assert_eq!(error.to_string(), message);
+    assert!(error.help().unwrap().contains("a site of its own"));
+    assert_eq!(site.states(), before);
+}
+
+#[tokio::test]
 async fn the_published_signature_of_the_same_package_stays() {
     let site = Site::new();
     let mut upload = site.upload("ubuntu 22.04", "hello_1.deb", "u");
