@@ -39,9 +39,13 @@ pub fn remove_images(engine: &ContainerEngine, project: &str) {
     }
 }
 
-fn images(engine: &ContainerEngine, project: &str) -> String {
+fn images(engine: &ContainerEngine, project: &str) -> Vec<String> {
     let label = format!("label=packhouse.test={project}");
-    engine.run(&["image", "ls", "--all", "--quiet", "--no-trunc", "--filter", &label])
+    let listed = engine.run(&["image", "ls", "--all", "--quiet", "--no-trunc", "--filter", &label]);
+    // Images of the same second are listed in any order.
+    let mut ids: Vec<String> = listed.lines().map(str::to_owned).collect();
+    ids.sort();
+    ids
 }
 
 fn containers(engine: &ContainerEngine, project: &str) -> Vec<String> {

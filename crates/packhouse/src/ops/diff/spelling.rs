@@ -65,7 +65,9 @@ fn neutral(relation: &str) -> String {
     // rpm's purposes: `shadow-utils (pre)`; deb's versions: `libc6 (>= 2.31)`.
     let is_one = !relation.starts_with('(') && !relation.contains('|');
     let text = match relation.strip_suffix(')').and_then(|rest| rest.split_once(" (")) {
-        Some((name, version)) if is_one && version.starts_with(['<', '>', '=']) => format!("{name} {version}"),
+        Some((name, version)) if is_one && version.starts_with(['<', '>', '=']) => {
+            format!("{name} {version}")
+        }
         Some((name, _)) if is_one => name.to_owned(),
         _ => relation.to_owned(),
     };
