@@ -34,7 +34,7 @@ pub fn dockerfile(project: &Project, target: &str, text: &str) {
 
 /// Removes the images of a project.
 pub fn remove_images(engine: &ContainerEngine, project: &str) {
-    for id in images(engine, project).split_whitespace() {
+    for id in &images(engine, project) {
         let _ = engine.command(&["image", "rm", "--force", id]).output();
     }
 }
