@@ -1,9 +1,12 @@
-//! Reading the files of a package, once, while it is written.
+//! Reading the files of a package, once, while it is written; by a thread of its own for the formats that write
+//! by themselves ([`with_reader`]; deb and rpm read [together](crate::together)).
 
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
@@ -153,4 +156,52 @@ fn open(path: &Path) -> Result<(fs::File, Metadata)> {
         return Err(Error::SpecialFile { path: path.into(), what: "no longer a file" });
     }
     Ok((file, metadata))
+}
+
+/// How much is handed over at a time.
+pub(crate) const PIECE: usize = 256 << 10;
+
+/// How many pieces may wait: 2 MiB.
+const WAITING: usize = 8;
+
+/// Where the pieces of the files come from.
+pub(crate) struct Pieces<P>(Receiver<Result<P>>);
+
+/// Where a reader puts them.
+pub(crate) struct Reading<P>(SyncSender<Result<P>>);
+
+impl<P> Pieces<P> {
+    /// The next piece of the current file.
+    pub(crate) fn next(&self) -> Result<P> {
+        self.0.recv().expect("the reader sends an end for every file, or an error")
+    }
+}
+
+impl<P> Reading<P> {
+    /// Hands a piece over. When nobody takes it, writing has failed and says why.
+    pub(crate) fn send(&self, piece: P) -> Result<()> {
+        Ok(self.0.send(Ok(piece)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?)
+    }
+}
+
+/// Runs `consume` while a thread reads `files` (with the sizes that they must have) by `read`, one after the other.
+pub(crate) fn with_reader<P: Send, T>(
+    files: Vec<(&Content, u64)>,
+    read: impl Fn(&Content, u64, &Reading<P>) -> Result<()> + Send,
+    consume: impl FnOnce(&Pieces<P>) -> Result<T>,
+) -> Result<T> {
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(WAITING);
+        thread::Builder::new().name("read".into()).spawn_scoped(scope, move || {
+            let reading = Reading(sender);
+            for (content, size) in files {
+                if let Err(error) = read(content, size, &reading) {
+                    // Nobody listens any more when writing failed first.
+                    let _ = reading.0.send(Err(error));
+                    return;
+                }
+            }
+        })?;
+        consume(&Pieces(receiver))
+    })
 }

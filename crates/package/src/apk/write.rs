@@ -23,12 +23,13 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::info::{self, Facts, NO_HASH};
-use super::read::{Piece, with_reader};
+use super::read::{Piece, read};
 use super::scripts::ScriptFiles;
 use super::tar::{self, LARGEST, LONGEST_OWNER, LONGEST_PATH, Member, MemberKind, hexadecimal};
 use super::{protected, scripts, setup};
 use crate::archive::compress::gzip::store;
 use crate::archive::compress::{Compression, Encoder};
+use crate::content::with_reader;
 use crate::file_tree::Kind;
 use crate::format::Output;
 use crate::{Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result};
@@ -179,7 +180,7 @@ fn write_files(
         Kind::File { content, size, .. } if !links.contains_key(path) => Some((content, *size)),
         _ => None,
     });
-    with_reader(files.collect(), |pieces| {
+    with_reader(files.collect(), read, |pieces| {
         let mut tar = tar::Writer::new(out, package.timestamp);
         for (path, entry) in entries {
             let mut name = path.as_bytes().to_vec();

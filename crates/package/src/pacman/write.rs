@@ -20,12 +20,13 @@ use std::num::NonZeroUsize;
 
 use super::install::Parts;
 use super::mtree::Mtree;
-use super::read::{Digests, Piece, with_reader};
+use super::read::{Digests, Piece, read};
 use super::{Pacman, info, install, owners};
 use crate::archive::compress::gzip::{padded, placeholder, reserve};
 use crate::archive::compress::stored::stored;
 use crate::archive::compress::{Compression, Encoder};
 use crate::archive::tar::{self, Member, MemberKind, padding};
+use crate::content::with_reader;
 use crate::file_tree::Kind;
 use crate::format::Output;
 use crate::{
@@ -209,7 +210,7 @@ impl<'a> Archive<'a> {
         encoder.write_all(&vec![0; padding(reserved as u64)])?;
         let mut tar = tar::Writer::new(encoder, self.package.timestamp);
         add(&mut tar, ".PKGINFO", &self.pkginfo)?;
-        with_reader(self.files.clone(), |pieces| {
+        with_reader(self.files.clone(), read, |pieces| {
             let mut digests = Vec::with_capacity(self.files.len());
             for (path, entry, stored) in &self.entries {
                 let mut name = Cow::Borrowed(path.as_bytes());

@@ -1,5 +1,4 @@
 //! docs/contributing/cases.md names a test for each case; each must be there.
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 use std::path::Path;
 
