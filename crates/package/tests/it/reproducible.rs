@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use packhouse_package::archive::compress::Compression;
-use packhouse_package::{Entry, Format};
+use packhouse_package::{Entry, Format, Kind};
 
 use crate::deb_fixture::{bytes, example, files, package};
 
@@ -117,7 +117,10 @@ fn strip_nondeterminism_changes_nothing() {
     for (format, name, kind) in
         [(Format::Zip, "x.zip", "zip"), (Format::Tar, "x.tar.gz", "gzip"), (Format::Apk, "x.apk", "gzip")]
     {
-        let mut package = package("1.0-1", &files());
+        // It gives every member of a zip the mode of a file or a program, and would spoil the link.
+        let mut files = files();
+        files.retain(|(_, entry)| format != Format::Zip || !matches!(entry.kind, Kind::Symlink { .. }));
+        let mut package = package("1.0-1", &files);
         package.options.compression = None;
         package.metadata.version = packhouse_package::Version::new("1.0");
         let mut out = std::io::Cursor::new(Vec::new());
