@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 use fs_err as fs;
 use packhouse_package::{Change, Error, Format};
 
+use crate::memory::noise;
 use crate::rpm_fixture::{one_thread, package};
 
 /// Takes a package, and writes to a file once the first part of it has come by.
@@ -37,18 +38,6 @@ impl Seek for Meddling {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.out.seek(position)
     }
-}
-
-/// Bytes that no compressor makes fewer.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let words = std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    });
-    words.take(length / 8).flatten().collect()
 }
 
 fn write(format: Format, directory: &Path, meddles: bool) -> Result<(), Error> {

@@ -72,7 +72,7 @@ fn assert_small(directory: &Path, formats: &[Format], thread_counts: &[usize], a
 }
 
 /// Bytes that do not compress, which is when the compressors need the most.
-fn noise(length: usize) -> Vec<u8> {
+pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let words = std::iter::repeat_with(move || {
         state ^= state << 13;
