@@ -329,7 +329,11 @@ fn conffiles<'a>(entries: &Entries<'a>) -> Result<BTreeSet<&'a PackagePath>> {
 fn md5sums<'a>(sums: impl Iterator<Item = (&'a PackagePath, [u8; 16])>) -> Vec<u8> {
     let mut text = Vec::new();
     for (path, sum) in sums {
-        text.extend(sum.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
+        text.extend(
+            sum.iter()
+                .flat_map(|byte| [byte >> 4, byte & 0xf])
+                .map(|digit| b"0123456789abcdef"[usize::from(digit)]),
+        );
         text.extend_from_slice(b"  ");
         text.extend_from_slice(path.as_bytes());
         text.push(b'\n');
