@@ -62,8 +62,18 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A package of a header as it is, and a payload.
 fn signed(header_bytes: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut tags = Tags::new();
-    tags.insert(273, text(&hex(&Sha256::digest(header_bytes))));
+    signed_by(&[(273, hex(&Sha256::digest(header_bytes)))], header_bytes, payload)
+}
+
+/// The same, with these digests of the header.
+fn signed_by(digests: &[(u32, String)], header_bytes: &[u8], payload: &[u8]) -> Vec<u8> {
+    let tags = digests.iter().map(|(tag, digest)| (*tag, text(digest))).collect();
+    with_signatures(&tags, header_bytes, payload)
+}
+
+/// The same, with this signature header.
+fn with_signatures(signatures: &Tags, header_bytes: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut tags = signatures.clone();
     tags.insert(1000, int32s(&[(header_bytes.len() + payload.len()) as u32]));
     let mut lead = vec![0; 96];
     lead[..6].copy_from_slice(b"\xed\xab\xee\xdb\x03\0");
@@ -286,12 +296,52 @@ fn a_file_that_is_cut_off_or_digests_that_are_wrong_are_refused() {
     let tag = good.windows(4).position(|window| window == 273_u32.to_be_bytes()).unwrap();
     without_digest[tag..tag + 4].copy_from_slice(&274_u32.to_be_bytes());
     assert_refused(&without_digest, "no digest of the header");
-    let mut payload_digest = tags();
-    let payload = cpio(&[]);
-    payload_digest.insert(5092, texts(&[&hex(&Sha256::digest(&payload))]));
-    read(&rpm(&payload_digest)).unwrap();
-    payload_digest.insert(5092, texts(&[&hex(&Sha256::digest(b"else"))]));
-    assert_refused(&rpm(&payload_digest), "its SHA-256 is not what the header says");
+}
+
+/// The digests of rpm 6.0 (its `docs/manual/signatures_digests.md`), of the header and of the payload as it is and
+/// unpacked: each is looked at, alone and beside others that are right.
+#[test]
+fn every_digest_that_an_rpm_has_is_verified() {
+    let sha1 = |bytes: &[u8]| hex(&sha1::Sha1::digest(bytes));
+    let sha256 = |bytes: &[u8]| hex(&Sha256::digest(bytes));
+    let sha512 = |bytes: &[u8]| hex(&sha2::Sha512::digest(bytes));
+    let sha3 = |bytes: &[u8]| hex(&<sha3::Sha3_256 as sha3::Digest>::digest(bytes));
+    let of_header: [(u32, &str, &dyn Fn(&[u8]) -> String); 3] =
+        [(269, "SHA-1", &sha1), (273, "SHA-256", &sha256), (279, "SHA3-256", &sha3)];
+    let of_payload: [([u32; 2], &str, &dyn Fn(&[u8]) -> String); 3] = [
+        ([5092, 5097], "SHA-256", &sha256),
+        ([5121, 5122], "SHA-512", &sha512),
+        ([5123, 5124], "SHA3-256", &sha3),
+    ];
+    let unpacked = cpio(&[]);
+    let packed = zstd::encode_all(&unpacked[..], 1).unwrap();
+    let mut tags = tags();
+    tags.insert(1125, text("zstd"));
+    for (in_turn, _, digest) in of_payload {
+        tags.insert(in_turn[0], texts(&[&digest(&packed)]));
+        tags.insert(in_turn[1], texts(&[&digest(&unpacked)]));
+    }
+    let head = header(63, &tags);
+    let right = of_header.map(|(tag, _, digest)| (tag, digest(&head)));
+    read(&signed_by(&right, &head, &packed)).unwrap();
+
+    for (place, (tag, name, digest)) in of_header.into_iter().enumerate() {
+        read(&signed_by(&right[place..=place], &head, &packed)).unwrap();
+        let reason = format!("its {name} is not what the signature header says");
+        let wrong = (tag, digest(b"else"));
+        assert_refused(&signed_by(std::slice::from_ref(&wrong), &head, &packed), &reason);
+        let mut one_wrong = right.clone();
+        one_wrong[place] = wrong;
+        assert_refused(&signed_by(&one_wrong, &head, &packed), &reason);
+    }
+    for (of_both, name, digest) in of_payload {
+        for (tag, unpacked) in of_both.into_iter().zip(["", ", unpacked,"]) {
+            let mut one_wrong = tags.clone();
+            one_wrong.insert(tag, texts(&[&digest(b"else")]));
+            let reason = format!("its {name}{unpacked} is not what the header says");
+            assert_refused(&signed(&header(63, &one_wrong), &packed), &reason);
+        }
+    }
 }
 
 #[test]
@@ -346,6 +396,40 @@ fn a_million_paths_of_one_long_directory_are_given_up() {
     tags.insert(1117, texts(&vec!["f"; count]));
     tags.insert(1118, texts(&[&directory]));
     assert_refused(&rpm(&tags), "bytes of paths");
+}
+
+/// Each name that comes again gets a number: looking for a free one from 1 up would take the square of the time.
+#[test]
+fn a_hundred_thousand_triggers_of_one_name_are_read_at_once() {
+    let count = 100_000;
+    let mut tags = tags();
+    tags.insert(1065, texts(&vec![""; count]));
+    let scripts = read(&rpm(&tags)).unwrap().scripts;
+    assert_eq!(scripts.len(), count);
+    assert!(scripts.contains_key("%trigger -- ") && scripts.contains_key("%trigger --  (100000)"));
+}
+
+#[test]
+fn more_relations_than_anybody_has_are_given_up() {
+    let with = |count: usize| {
+        let mut tags = tags();
+        tags.insert(1049, texts(&vec!["a"; count]));
+        rpm(&tags)
+    };
+    assert_eq!(read(&with(1 << 17)).unwrap().relations["depends"].len(), 1 << 17);
+    assert_refused(&with((1 << 17) + 1), "relations of a kind beyond 131072");
+}
+
+#[test]
+fn more_signatures_than_anybody_makes_are_given_up() {
+    let head = header(63, &tags());
+    let with = |count: usize| {
+        let mut signatures = Tags::from([(273, text(&hex(&Sha256::digest(&head))))]);
+        signatures.insert(278, texts(&vec!["iQ=="; count]));
+        with_signatures(&signatures, &head, &cpio(&[]))
+    };
+    assert_eq!(read(&with(64)).unwrap().signatures.len(), 1, "one and the same");
+    assert_refused(&with(65), "signatures beyond 64");
 }
 
 #[test]
