@@ -33,13 +33,15 @@ const MD5SUMS: Part = Part { format: "deb", name: "md5sums" };
 const CONFFILES: Part = Part { format: "deb", name: "conffiles" };
 
 /// All of control.tar, unpacked: `md5sums` of a million files has some 100 MB.
-const LARGEST_CONTROL_TAR: u64 = 256 << 20;
+const LARGEST_CONTROL_TAR: u64 = 128 << 20;
 /// Sums in `md5sums`.
 const MOST_SUMS: u64 = 1 << 20;
 /// The control file itself.
 const LARGEST_CONTROL: u64 = 1 << 20;
-/// Any other file but `md5sums`.
-const LARGEST_SCRIPT: u64 = 16 << 20;
+/// Each line of which is remembered.
+const LARGEST_CONFFILES: u64 = 1 << 20;
+/// All other files but `md5sums` together.
+const LARGEST_SCRIPTS: u64 = 16 << 20;
 /// Two are needed, debsigs adds one a signature.
 const MOST_MEMBERS: u64 = 64;
 const LARGEST_SIGNATURE: u64 = 1 << 20;
@@ -156,6 +158,7 @@ impl ControlTar {
         let decoder = Decoder::new(method, from, CONTROL_TAR, LARGEST_CONTROL_TAR)?;
         let mut tar = Tar::new(decoder, CONTROL_TAR, End::Blocks);
         let mut control = None;
+        let mut scripts_left = LARGEST_SCRIPTS;
         let (mut md5sums, mut conffiles, mut scripts) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         while let Some(entry) = tar.next()? {
             if entry.path.is_empty() {
@@ -174,11 +177,18 @@ impl ControlTar {
                     control = Some(Paragraph::parse(&bytes)?);
                 }
                 "md5sums" => md5sums = parse_md5sums(&tar.read_entry("bytes", LARGEST_CONTROL_TAR)?)?,
+                "conffiles" => {
+                    let bytes = tar.read_entry("bytes of `conffiles`", LARGEST_CONFFILES)?;
+                    conffiles = parse_conffiles(&bytes)?;
+                    scripts.insert(name.to_owned(), InspectedScript::of_file(&bytes));
+                }
                 _ => {
-                    let bytes = tar.read_entry("bytes of a script", LARGEST_SCRIPT)?;
-                    if name == "conffiles" {
-                        conffiles = parse_conffiles(&bytes)?;
+                    // So that the limit that is told is the one that there is.
+                    if entry.size > scripts_left {
+                        return Err(CONTROL_TAR.beyond("bytes of scripts", LARGEST_SCRIPTS));
                     }
+                    scripts_left -= entry.size;
+                    let bytes = tar.read_entry("bytes of a script", LARGEST_SCRIPTS)?;
                     scripts.insert(name.to_owned(), InspectedScript::of_file(&bytes));
                 }
             }

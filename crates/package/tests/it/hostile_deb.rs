@@ -176,7 +176,7 @@ fn compressed(compression: Compression, length: u64) -> Vec<u8> {
 }
 
 /// IN-13. The whole bombs are expensive to make: what is in front of the limits is tested with small ones beside
-/// the decompressors, and this is the limit of a control archive, 256 MiB.
+/// the decompressors, and this is the limit of a control archive, 128 MiB.
 #[test]
 fn a_bomb_is_given_up_at_its_limit() {
     let empty = tar(&[]);
@@ -185,11 +185,23 @@ fn a_bomb_is_given_up_at_its_limit() {
         ("control.tar.xz", Compression::Xz(0)),
         ("control.tar.zst", Compression::Zstd(1)),
     ] {
-        let bomb = compressed(compression, 257 << 20);
+        let bomb = compressed(compression, 129 << 20);
         assert!(bomb.len() < 4 << 20, "{}", bomb.len());
         let members: [(&str, &[u8]); 3] = [("debian-binary", b"2.0\n"), (name, &bomb), ("data.tar", &empty)];
-        assert_refused(&ar(&members), "unpacked bytes beyond 268435456");
+        assert_refused(&ar(&members), "unpacked bytes beyond 134217728");
     }
+    // Each below its own limit, all together are not.
+    let script = vec![0xff; 9 << 20];
+    let with = |names: &[&str]| {
+        let mut entries = vec![entry(b'0', "./control", CONTROL.as_bytes())];
+        entries.extend(names.iter().map(|name| entry(b'0', name, &script)));
+        deb(&tar(&entries), &empty)
+    };
+    read(&with(&["postinst"])).unwrap();
+    assert_refused(&with(&["postinst", "prerm"]), "bytes of scripts beyond 16777216");
+    let lines = entry(b'0', "conffiles", &b"/\n".repeat(1 << 20));
+    let lines = tar(&[entry(b'0', "./control", CONTROL.as_bytes()), lines]);
+    assert_refused(&deb(&lines, &empty), "bytes of `conffiles` beyond 1048576");
 }
 
 /// Counts what is read of a file.

@@ -248,6 +248,24 @@ fn what_readers_could_disagree_on_is_refused() {
     assert!(list(&archive(&[extension(b'g', b"12 comment=\n"), good()])).is_ok());
 }
 
+/// Each entry's names stay in memory: what few bytes of a compressed archive say again and again is counted.
+#[test]
+fn names_that_would_fill_the_memory_are_given_up() {
+    for key in ["uname", "gname"] {
+        let error = list(&archive(&[pax(&[(key, &[b'u'; 257])]), file("a", b"")])).unwrap_err();
+        assert!(error.to_string().contains("bytes of an owner's name beyond 256"), "{error}");
+        assert!(list(&archive(&[pax(&[(key, &[b'u'; 256])]), file("a", b"")])).is_ok());
+    }
+    let long = "n".repeat(4000);
+    let mut members = vec![extension(b'L', long.as_bytes()), file("short", b"")];
+    for number in 0..(128 << 20) / 4000 + 1 {
+        members.push(extension(b'K', long.as_bytes()));
+        members.push(link(b'1', &format!("{number:x}"), ""));
+    }
+    let error = list(&archive(&members)).unwrap_err();
+    assert!(error.to_string().contains("bytes of names beyond"), "{error}");
+}
+
 #[test]
 fn a_path_may_not_have_more_directories_than_a_package_has_entries() {
     let deep = "a/".repeat(49) + "b";
