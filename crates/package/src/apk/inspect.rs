@@ -34,7 +34,7 @@ const FILES: Part = Part { format: "apk", name: "data segment" };
 const LARGEST_SIGNATURES: u64 = 1 << 20;
 const LARGEST_CONTROL: u64 = 16 << 20;
 /// Of `.PKGINFO`, each word of which is remembered.
-const LARGEST_INFO: u64 = 1 << 20;
+const LARGEST_INFO: u64 = 4 << 20;
 /// apk's own limits: of a script (`APK_MAX_SCRIPT_SIZE`), and of a signature.
 const LARGEST_SCRIPT: u64 = 256 << 10;
 const LARGEST_SIGNATURE: u64 = 64 << 10;

@@ -36,8 +36,8 @@ const CONFFILES: Part = Part { format: "deb", name: "conffiles" };
 const LARGEST_CONTROL_TAR: u64 = 128 << 20;
 /// Sums in `md5sums`.
 const MOST_SUMS: u64 = 1 << 20;
-/// The control file itself.
-const LARGEST_CONTROL: u64 = 1 << 20;
+/// The control file itself: 65,536 relations, and a description of a mebibyte.
+const LARGEST_CONTROL: u64 = 4 << 20;
 /// Each line of which is remembered.
 const LARGEST_CONFFILES: u64 = 1 << 20;
 /// All other files but `md5sums` together.

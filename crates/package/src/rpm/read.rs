@@ -33,8 +33,11 @@ pub(super) const MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 /// Tags of the signature header (`include/rpm/rpmtag.h`, `rpmSigTag_e`).
 const SIG_SIZE: u32 = 1000;
 const SIG_LONG_SIZE: u32 = 270;
+/// A digest, written out.
+type Hexadecimal = fn(&[u8]) -> String;
+
 /// Digests of the header, any of which a package may have and one of which it must: tag, name, and what it is.
-const SIG_DIGESTS: [(u32, &str, fn(&[u8]) -> String); 3] = [
+const SIG_DIGESTS: [(u32, &str, Hexadecimal); 3] = [
     (269, "SHA-1", |bytes| hexadecimal(&Sha1::digest(bytes))),
     (273, "SHA-256", |bytes| hexadecimal(&Sha256::digest(bytes))),
     (279, "SHA3-256", |bytes| hexadecimal(&<sha3::Sha3_256 as sha3::Digest>::digest(bytes))),

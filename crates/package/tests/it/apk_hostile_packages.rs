@@ -293,11 +293,12 @@ fn files_that_apk_would_not_install_as_they_seem_are_refused() {
 #[test]
 fn more_lines_than_a_package_needs_are_given_up() {
     let mut parts = Parts::new();
-    parts.info.push_str(&format!("depend = {}\n", "a ".repeat(1 << 19)));
-    assert_refused("half a million dependencies", &parts.whole(), "bytes of `.PKGINFO` beyond");
+    parts.info.push_str(&format!("depend = {}\n", "a ".repeat(1 << 21)));
+    assert_refused("two million dependencies", &parts.whole(), "bytes of `.PKGINFO` beyond");
 
     let mut files = ["etc/", "etc/apk/", "etc/apk/protected_paths.d/"].map(directory).to_vec();
-    let list = |range: std::ops::Range<u32>| range.fold(String::new(), |list, line| format!("{list}+{line}\n"));
+    let list =
+        |range: std::ops::Range<u32>| range.fold(String::new(), |list, line| format!("{list}+{line}\n"));
     for (name, range) in [("a", 0..9_000), ("b", 9_000..18_000)] {
         files.push(summed(&format!("etc/apk/protected_paths.d/{name}.list"), list(range).as_bytes()));
     }

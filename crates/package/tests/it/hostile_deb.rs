@@ -111,7 +111,7 @@ fn a_deb_that_lies_is_refused_for_the_right_reason() {
         "no file of its root",
     );
     assert_refused(&deb(&tar(&[]), &empty), "no file `control`");
-    assert_refused(&deb(&control(&"x".repeat((1 << 20) + 1)), &empty), "bytes of `control`");
+    assert_refused(&deb(&control(&"x".repeat((4 << 20) + 1)), &empty), "bytes of `control`");
     let twice = tar(&[entry(b'0', "./control", CONTROL.as_bytes()), entry(b'0', "control", b"")]);
     assert_refused(&deb(&twice, &empty), "comes twice");
     // Members.

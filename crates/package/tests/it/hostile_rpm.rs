@@ -302,16 +302,16 @@ fn a_file_that_is_cut_off_or_digests_that_are_wrong_are_refused() {
 /// unpacked: each is looked at, alone and beside others that are right.
 #[test]
 fn every_digest_that_an_rpm_has_is_verified() {
-    let sha1 = |bytes: &[u8]| hex(&sha1::Sha1::digest(bytes));
-    let sha256 = |bytes: &[u8]| hex(&Sha256::digest(bytes));
-    let sha512 = |bytes: &[u8]| hex(&sha2::Sha512::digest(bytes));
-    let sha3 = |bytes: &[u8]| hex(&<sha3::Sha3_256 as sha3::Digest>::digest(bytes));
-    let of_header: [(u32, &str, &dyn Fn(&[u8]) -> String); 3] =
-        [(269, "SHA-1", &sha1), (273, "SHA-256", &sha256), (279, "SHA3-256", &sha3)];
-    let of_payload: [([u32; 2], &str, &dyn Fn(&[u8]) -> String); 3] = [
-        ([5092, 5097], "SHA-256", &sha256),
-        ([5121, 5122], "SHA-512", &sha512),
-        ([5123, 5124], "SHA3-256", &sha3),
+    type Hexadecimal = fn(&[u8]) -> String;
+    let sha1: Hexadecimal = |bytes| hex(&sha1::Sha1::digest(bytes));
+    let sha256: Hexadecimal = |bytes| hex(&Sha256::digest(bytes));
+    let sha512: Hexadecimal = |bytes| hex(&sha2::Sha512::digest(bytes));
+    let sha3: Hexadecimal = |bytes| hex(&<sha3::Sha3_256 as sha3::Digest>::digest(bytes));
+    let of_header = [(269, "SHA-1", sha1), (273, "SHA-256", sha256), (279, "SHA3-256", sha3)];
+    let of_payload = [
+        ([5092, 5097], "SHA-256", sha256),
+        ([5121, 5122], "SHA-512", sha512),
+        ([5123, 5124], "SHA3-256", sha3),
     ];
     let unpacked = cpio(&[]);
     let packed = zstd::encode_all(&unpacked[..], 1).unwrap();

@@ -12,7 +12,8 @@ use std::process::Command;
 use fs_err as fs;
 use packhouse_package::assemble::{Attributes, FileRule, FileRules, Payload, Source, Spec};
 use packhouse_package::{
-    Capabilities, Entry, Error, FileTree, Format, Kind, Package, PackagePath, Resources, Result,
+    Capabilities, Depth, Entry, Error, FileTree, Format, Kind, Package, PackagePath, Resources, Result,
+    inspect_file,
 };
 
 use crate::rpm_fixture::package;
@@ -55,8 +56,10 @@ fn devices_pipes_and_sockets_are_refused_by_name() {
     let _socket = UnixListener::bind(at("socket")).unwrap();
     let mut special = vec![("pipe", "a named pipe"), ("socket", "a socket")];
     // Only root may make one.
-    if run("mknod", &[at("null").to_str().unwrap(), "c", "1", "3"]) {
-        special.push(("null", "a device"));
+    for (name, kind, minor) in [("null", "c", "3"), ("memory", "b", "0")] {
+        if run("mknod", &[at(name).to_str().unwrap(), kind, "1", minor]) {
+            special.push((name, "a device"));
+        }
     }
     for (name, what) in special {
         let error = Entry::from_disk(&at(name)).unwrap_err();
@@ -239,5 +242,11 @@ fn a_sparse_file_of_5_gib_is_written_whole_or_refused() {
     fs::write(&file, bytes(&package, Format::Rpm).unwrap()).unwrap();
     let checked = rpm.run(["-Kv".as_ref(), "--nosignature".as_ref(), file.as_os_str()]);
     assert!(checked.contains("Payload SHA256 digest: OK"), "{checked}");
+    // Its ratio is a bomb's, and it is read: it takes time, no memory.
+    for package in [deb, file] {
+        let mut package = std::fs::File::open(package).unwrap();
+        let files = inspect_file(&mut package, "", Depth::Contents).unwrap().files.unwrap();
+        assert!(files.iter().any(|file| file.size == 5 << 30));
+    }
     // A stream that a deb cannot say the length of is refused (see `deb/write.rs`, `SIZE_LIMIT`).
 }

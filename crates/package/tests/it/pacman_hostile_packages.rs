@@ -164,7 +164,8 @@ fn metadata_that_misleads_is_refused() {
     refused(changed("size = ", "size = x"), "`size` is no number");
     refused(changed("arch = any\n", "arch = any\nhidden\n"), "a line is no `key = value`");
     // Some bytes of a compressed archive say the same line a million times, each of which is remembered.
-    let many = Members::good().with(".BUILDINFO", |text| [text, &b"installed = a\n".repeat(1 << 17)].concat());
+    let many =
+        Members::good().with(".BUILDINFO", |text| [text, &b"installed = a\n".repeat(1 << 17)].concat());
     refused(many.into_bytes(), "lines beyond 131072");
 }
 

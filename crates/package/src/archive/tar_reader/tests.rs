@@ -283,6 +283,33 @@ fn names(tar: &Client, arguments: &[&str], file: &Path) -> Option<Vec<String>> {
     Some(String::from_utf8_lossy(&output.stdout).lines().map(plain).collect())
 }
 
+/// What a tar says that each entry is: the first letter of its mode, as ls(1) has it with `h` for hard links, and a
+/// file's size. Owners are numbers, so that no name of theirs moves the columns.
+fn kinds(tar: &Client, arguments: &[&str], size: usize, file: &Path) -> Option<Vec<(char, u64)>> {
+    let output =
+        tar.command().args(["--numeric-owner", "--verbose"]).args(arguments).arg(file).output().unwrap();
+    let kind = |line: &str| {
+        let mut columns = line.split_whitespace();
+        let letter = columns.next()?.chars().next()?;
+        let size = if letter == '-' { columns.nth(size - 1)?.parse().ok()? } else { 0 };
+        Some((letter, size))
+    };
+    String::from_utf8_lossy(&output.stdout).lines().map(kind).collect()
+}
+
+fn our_kinds(bytes: &[u8]) -> Vec<(char, u64)> {
+    let kind = |entry: Entry| match entry.kind {
+        EntryKind::File => ('-', entry.size),
+        EntryKind::Directory => ('d', 0),
+        EntryKind::Symlink(_) => ('l', 0),
+        EntryKind::HardLink(_) => ('h', 0),
+        EntryKind::Special("a character device") => ('c', 0),
+        EntryKind::Special("a block device") => ('b', 0),
+        EntryKind::Special(_) => ('p', 0),
+    };
+    list(bytes).unwrap().into_iter().map(kind).collect()
+}
+
 fn ours(bytes: &[u8]) -> Result<Vec<String>> {
     let entries = list(bytes)?;
     Ok(entries.into_iter().map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect())
@@ -365,6 +392,9 @@ fn a_damaged_archive_is_refused_or_all_readers_agree() {
                 let found = normal(Some(found));
                 assert_eq!(found, normal(names(&tar, &GNU, &path)), "GNU tar, round {round}");
                 assert_eq!(found, normal(names(&bsdtar, &BSD, &path)), "bsdtar, round {round}");
+                let kinds_found = Some(our_kinds(&bytes));
+                assert_eq!(kinds_found, kinds(&tar, &GNU, 2, &path), "GNU tar, round {round}");
+                assert_eq!(kinds_found, kinds(&bsdtar, &["-tf"], 4, &path), "bsdtar, round {round}");
             }
             Ok(_) => {}
         }
