@@ -7,6 +7,7 @@ pub(crate) mod cpio;
 pub(crate) mod cpio_reader;
 pub(crate) mod decompress;
 mod entries;
+pub(crate) mod listed;
 pub(crate) mod part;
 pub(crate) mod tar;
 pub(crate) mod tar_reader;

@@ -6,7 +6,6 @@
 //! of an entry say the same. That refuses archives with a program in front, with a comment or with lengths behind the
 //! bytes (bit 3), which streaming writers make and Packhouse does not.
 
-use std::collections::BTreeMap;
 use std::io::{Read, SeekFrom};
 
 use flate2::Crc;
@@ -15,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::record::{
     CENTRAL, ELSEWHERE, END, END_64, END_64_LOCATOR, IS_UTF8, LOCAL, TIMES, ZIP64, unix_time,
 };
+use crate::archive::listed::check_tree;
 use crate::archive::part::{Part, hexadecimal, shown};
 use crate::inspect::{Depth, Input, InspectedFile, InspectedKind, Inspection};
 use crate::tar::inspect::nameless;
@@ -159,7 +159,6 @@ struct Entry<'a> {
 fn entries<'a>(bytes: &'a [u8], end: &End) -> Result<Vec<Entry<'a>>> {
     let mut fields = Fields(bytes);
     let mut entries: Vec<Entry<'_>> = Vec::new();
-    let mut seen: BTreeMap<&[u8], bool> = BTreeMap::new();
     for _ in 0..end.count {
         let entry = entry(&mut fields).ok_or_else(|| DIRECTORY.malformed("an entry ends too early"))??;
         entries.push(entry);
@@ -167,20 +166,9 @@ fn entries<'a>(bytes: &'a [u8], end: &End) -> Result<Vec<Entry<'a>>> {
     if !fields.0.is_empty() {
         return Err(DIRECTORY.malformed("something follows its last entry"));
     }
-    for entry in &entries {
-        let is_directory = entry.mode & TYPE == DIRECTORY_TYPE;
-        if seen.insert(entry.path.as_bytes(), is_directory).is_some() {
-            return Err(DIRECTORY.malformed(format!("`{}` comes twice", entry.path)));
-        }
-    }
     // Nothing below a file or a link, through which it would be unpacked.
-    for entry in &entries {
-        let path = entry.path.as_bytes();
-        let mut above = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
-        if above.any(|above| seen.get(above) == Some(&false)) {
-            return Err(DIRECTORY.malformed(format!("`{}` lies below what is no directory", entry.path)));
-        }
-    }
+    let is_directory = |entry: &Entry<'_>| entry.mode & TYPE == DIRECTORY_TYPE;
+    check_tree(DIRECTORY, entries.iter().map(|entry| (entry.path.as_bytes(), is_directory(entry))))?;
     Ok(entries)
 }
 

@@ -139,6 +139,9 @@ fn a_list_of_files_that_lies_is_refused() {
         });
         refused(lying.into_bytes(), reason);
     }
+    // IN-13: a bomb within the package, which is not in what the package itself unpacks to.
+    let bomb = Members::good().with_mtree(|_| "\n".repeat(129 << 20));
+    refused(bomb.into_bytes(), "unpacked bytes beyond 134217728");
     let script = Members::good().with(".INSTALL", |text| [text, b"post_remove() { reboot; }\n"].concat());
     refused(script.into_bytes(), "it says something else of `.INSTALL`");
     let file = Members::good().with("usr/bin/orchestrator", |text| text.to_ascii_uppercase());
@@ -252,7 +255,10 @@ fn a_zip_that_two_readers_would_take_for_two_archives_is_refused() {
     };
     refused(replaced(b"usr/bin/orc", b"../../x/orc"), "is no plain relative path");
     refused(replaced(b"usr/bin/orc", b"/etc/passwd"), "is no plain relative path");
-    refused(replaced(b"usr/bin/orchestrator", b"usr/bin/orc/estrator"), "lies below what is no directory");
+    refused(
+        replaced(b"usr/bin/orchestrator", b"usr/bin/orc/estrator"),
+        "lies below `usr/bin/orc`, which is no directory",
+    );
 }
 
 /// One deflated entry that says that its bytes are so many, in 64 bits.
