@@ -218,6 +218,30 @@ fn names_of_one_file_in_another_directory_are_not_a_way_out() {
     assert_eq!(tree.hard_links().len(), 1);
 }
 
+/// IN-07: deeper than a process has files open; and deeper than a path can be, where no name reaches.
+#[test]
+fn a_tree_of_two_thousand_levels_is_packaged_and_a_deeper_one_refused() {
+    use rustix::fs::{Mode, OFlags, mkdirat, open, openat};
+    let directory = tempfile::tempdir().unwrap();
+    for (levels, status) in [(2000, 0), (2100, 1)] {
+        let tree = directory.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        let mut at = open(&tree, OFlags::DIRECTORY, Mode::empty()).unwrap();
+        for _ in 0..levels {
+            mkdirat(&at, "d", Mode::RWXU).unwrap();
+            at = openat(&at, "d", OFlags::DIRECTORY, Mode::empty()).unwrap();
+        }
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -n 64; exec \"$@\"", "sh"])
+            .arg(crate::deb_fixture::example())
+            .args(["tar".as_ref(), tree.as_os_str(), directory.path().join("x.tar").as_os_str()])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(status), "{levels}: {}", packhouse_clients::text(&output));
+        assert!(run("rm", &["-r", tree.to_str().unwrap()]));
+    }
+}
+
 #[test]
 fn a_sparse_file_of_5_gib_is_written_whole_or_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -244,7 +268,7 @@ fn a_sparse_file_of_5_gib_is_written_whole_or_refused() {
     assert!(checked.contains("Payload SHA256 digest: OK"), "{checked}");
     // Its ratio is a bomb's, and it is read: it takes time, no memory.
     for package in [deb, file] {
-        let mut package = std::fs::File::open(package).unwrap();
+        let mut package = fs::File::open(package).unwrap();
         let files = inspect_file(&mut package, "", Depth::Contents).unwrap().files.unwrap();
         assert!(files.iter().any(|file| file.size == 5 << 30));
     }
