@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write as _};
 
 use packhouse_package::archive::compress::{Compression, Encoder};
 use packhouse_package::inspect::Depth;
-use packhouse_package::{Error, Format, Resources, inspect_file};
+use packhouse_package::{Error, Format, Inspection, Resources, inspect_file};
 
 use crate::deb_fixture::{bytes, files, package};
 
@@ -279,4 +279,80 @@ fn a_wrong_name_does_not_matter() {
     for name in ["hello.rpm", "hello", "hello.pkg.tar.zst"] {
         assert_eq!(Format::identify(&mut Cursor::new(&deb), name).unwrap(), Some(Format::Deb));
     }
+}
+
+/// Numbers that are the same each time, below a limit.
+pub fn numbers() -> impl FnMut(usize) -> usize {
+    let mut state = 1_u64;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    }
+}
+
+/// IN-22: a deb that is read here is the same to dpkg-deb, which may refuse what is read.
+#[test]
+fn a_damaged_deb_is_refused_or_dpkg_deb_reads_the_same() {
+    let Some([dpkg_deb]) = packhouse_clients::find(["dpkg-deb"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.deb");
+    let text = format!("{CONTROL}Section: net\nHomepage: https://example.org\n");
+    let data =
+        tar(&[entry(b'5', "./etc/", b""), entry(b'0', "./etc/hello", b"hello\n"), entry(b'2', "./l", b"")]);
+    let good = deb(&control(&text), &data);
+    let mut random = numbers();
+    let (mut accepted, mut refused) = (0, 0);
+    for round in 0..400 {
+        let mut bytes = good.clone();
+        for _ in 0..1 + random(2) {
+            // Headers of members and of entries, and the control file.
+            let place =
+                [random(2 * 68), 132 + random(600), 132 + 512 + random(text.len()), random(good.len())]
+                    [random(4)];
+            bytes[place] = b"07 /\0.ax:\x80\n-~A"[random(14)];
+        }
+        // As an attacker would, with checksums that are right.
+        for at in 0..bytes.len() - 511 {
+            if bytes[at + 257..].starts_with(b"ustar") {
+                bytes[at + 148..at + 156].fill(b' ');
+                let sum: u32 = bytes[at..at + 512].iter().map(|byte| u32::from(*byte)).sum();
+                bytes[at + 148..at + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            }
+        }
+        let Ok(inspection) = inspect_file(&mut Cursor::new(&bytes), "", Depth::Contents) else {
+            refused += 1;
+            continue;
+        };
+        fs_err::write(&file, &bytes).unwrap();
+        let show = |arguments: &[&str]| {
+            let output = dpkg_deb.command().args(arguments).arg(&file).output().unwrap();
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        // dpkg knows more of versions and architectures, and refuses some.
+        let Some(read) =
+            show(&["-W", "--showformat=${Package}\\n${Version}\\n${Architecture}\\n${Section}\\n"])
+        else {
+            continue;
+        };
+        let of = |value: &Option<String>| value.clone().unwrap_or_default();
+        let Inspection { name, version, arch, category, .. } = &inspection;
+        // dpkg makes small letters of a name's capitals, which no archive has (Policy 5.6.7).
+        let name = name.to_ascii_lowercase();
+        assert_eq!(read, format!("{name}\n{version}\n{arch}\n{}\n", of(category)), "round {round}");
+        let Some(list) = show(&["-c"]) else { continue };
+        let files = inspection.files.unwrap();
+        assert_eq!(list.lines().count(), files.len(), "round {round}: {list}");
+        let by_size = |line: &str| line.split_whitespace().nth(2).map(str::to_owned);
+        let mut sizes: Vec<_> =
+            list.lines().filter(|line| line.starts_with('-')).filter_map(by_size).collect();
+        let is_file = |file: &&packhouse_package::inspect::InspectedFile| {
+            file.kind == packhouse_package::inspect::InspectedKind::File
+        };
+        let mut ours: Vec<_> = files.iter().filter(is_file).map(|file| file.size.to_string()).collect();
+        sizes.sort();
+        ours.sort();
+        assert_eq!(sizes, ours, "round {round}: {list}");
+        accepted += 1;
+    }
+    assert!(accepted > 40 && refused > 40, "{accepted} accepted, {refused} refused");
 }

@@ -197,6 +197,7 @@ fn a_header_that_says_what_is_not_true_of_a_package_is_refused() {
     assert_refused(&with(1116, int32s(&[0, 0])), "elements where");
     assert_refused(&with(1030, int16s(&[0o100644, 0])), "elements where");
     assert_refused(&with(1030, int16s(&[0])), "of no type");
+    assert_refused(&without(1028), "files have no sizes");
     assert_refused(&with(1030, int16s(&[0o120777])), "link to nothing");
     assert_refused(&with(1035, texts(&["zz"])), "digest that is none");
     assert_refused(&with(5011, int32s(&[99])), "digests of the kind 99");
@@ -475,4 +476,62 @@ fn no_damage_makes_the_reader_panic() {
             }
         }
     }
+}
+
+/// IN-22: an rpm that is read here is the same to rpm, which may refuse what is read.
+#[test]
+fn a_damaged_rpm_is_refused_or_rpm_reads_the_same() {
+    let Some([rpm]) = packhouse_clients::find(["rpm"]) else { return };
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let file = directory.path().join("x.rpm");
+    let mut tags = tags();
+    tags.insert(1047, texts(&["hello"]));
+    tags.insert(1113, texts(&["1.0-1"]));
+    tags.insert(1112, int32s(&[8]));
+    tags.insert(1049, texts(&["libc", "zlib"]));
+    tags.insert(1050, texts(&["", "2"]));
+    tags.insert(1048, int32s(&[0, 12]));
+    let good = header(63, &tags);
+    let mut random = crate::hostile_deb::numbers();
+    let (mut accepted, mut refused) = (0, 0);
+    for round in 0..600 {
+        let mut head = good.clone();
+        for _ in 0..1 + random(2) {
+            let place = 16 + random(good.len() - 16);
+            head[place] = match random(3) {
+                0 => head[place] ^ 1 << random(8),
+                1 => b"\0\x01\xffa/."[random(6)],
+                _ => head[place].wrapping_add(1),
+            };
+        }
+        let bytes = signed(&head, &cpio(&[]));
+        let Ok(inspection) = inspect_file(&mut Cursor::new(&bytes), "", Depth::Metadata) else {
+            refused += 1;
+            continue;
+        };
+        fs_err::write(&file, &bytes).expect("a file can be written");
+        let format = "%{NAME}\\n%{VERSION}-%{RELEASE}\\n%{ARCH}\\n%{SUMMARY}\\n[%{REQUIRENAME}\\n]--\\n[%{FILENAMES} %{FILESIZES} %{FILEMODES}\\n]";
+        let output = rpm.command().args(["-qp", "--nosignature", "--qf", format]).arg(&file).output();
+        let output = output.expect("rpm was found");
+        if !output.status.success() {
+            continue;
+        }
+        let Inspection { name, version, arch, summary, relations, files, .. } = inspection;
+        let version = version.split_once(':').map_or(version.as_str(), |(_, version)| version);
+        let mut expected = format!("{name}\n{version}\n{arch}\n{summary}\n");
+        for relation in ["depends", "pre-depends"].iter().filter_map(|list| relations.get(list)).flatten() {
+            expected += relation.split(' ').next().unwrap_or_default();
+            expected += "\n";
+        }
+        expected += "--\n";
+        for file in files.iter().flatten().filter(|file| file.kind == InspectedKind::File) {
+            let path = String::from_utf8_lossy(&file.path);
+            expected += &format!("{path} {} {}\n", file.size, u32::from(file.mode) | 0o100_000);
+        }
+        // What rpm writes for a tag that is not there.
+        let found = String::from_utf8_lossy(&output.stdout).replace("(none)\n", "\n");
+        assert_eq!(found, expected, "round {round}");
+        accepted += 1;
+    }
+    assert!(accepted > 40 && refused > 40, "{accepted} accepted, {refused} refused");
 }

@@ -109,16 +109,17 @@ fn an_empty_archive_is_two_blocks_or_nothing_where_that_is_agreed() {
 #[test]
 fn entries_have_what_headers_and_records_say() {
     let long = "d/".to_owned() + &"n".repeat(300);
+    let extended = pax(&[
+        ("path", long.as_bytes()),
+        ("mtime", b"-1.5"),
+        ("uid", b"3000000"),
+        ("uname", "jürgen".as_bytes()),
+        ("APK-TOOLS.checksum.SHA1", b"0011"),
+    ]);
     let bytes = archive(&[
         member(b'5', "./"),
         member(b'5', "./d/"),
-        pax(&[
-            ("path", long.as_bytes()),
-            ("mtime", b"-1.5"),
-            ("uid", b"3000000"),
-            ("uname", "jürgen".as_bytes()),
-            ("APK-TOOLS.checksum.SHA1", b"0011"),
-        ]),
+        extended.clone(),
         file("short", b"content"),
         link(b'2', "d/link", "../anywhere"),
         link(b'1', "hard", &long[..100]),
@@ -128,13 +129,7 @@ fn entries_have_what_headers_and_records_say() {
     let bytes = archive(&[
         member(b'5', "./"),
         member(b'5', "./d/"),
-        pax(&[
-            ("path", long.as_bytes()),
-            ("mtime", b"-1.5"),
-            ("uid", b"3000000"),
-            ("uname", "jürgen".as_bytes()),
-            ("APK-TOOLS.checksum.SHA1", b"0011"),
-        ]),
+        extended.clone(),
         file("short", b"content"),
         link(b'2', "d/link", "../anywhere"),
         extension(b'K', format!("./{long}\0").as_bytes()),
