@@ -339,10 +339,12 @@ fn description(value: &str) -> (String, String) {
 fn files(decoder: impl Read, control: ControlTar) -> Result<Vec<InspectedFile>> {
     let mut tar = Tar::new(decoder, DATA_TAR, End::Blocks);
     let mut files = Vec::new();
-    let mut expected = control.md5sums;
-    let is_summed = !expected.is_empty();
-    // Of files that may have hard links, when there are sums to compare.
-    let mut sums = BTreeMap::new();
+    let is_summed = !control.md5sums.is_empty();
+    // With whether the file has come by.
+    let mut expected: BTreeMap<Vec<u8>, ([u8; 16], bool)> =
+        control.md5sums.into_iter().map(|(path, sum)| (path, (sum, false))).collect();
+    // Of files that `md5sums` does not list, but may list a hard link to.
+    let mut unlisted = BTreeMap::new();
     while let Some(entry) = tar.next()? {
         let mut digest = None;
         let sum = match &entry.kind {
@@ -356,18 +358,23 @@ fn files(decoder: impl Read, control: ControlTar) -> Result<Vec<InspectedFile>> 
                 })?;
                 digest = Some(hexadecimal(&sha256.finalize()));
                 let sum: [u8; 16] = md5.finalize().into();
-                if is_summed {
-                    sums.insert(entry.path.clone(), sum);
+                if is_summed && !expected.contains_key(&entry.path) {
+                    unlisted.insert(entry.path.clone(), sum);
                 }
                 Some(sum)
             }
-            EntryKind::HardLink(target) => sums.get(target).copied(),
+            EntryKind::HardLink(target) => match expected.get(target) {
+                Some((sum, true)) => Some(*sum),
+                _ => unlisted.get(target).copied(),
+            },
             _ => None,
         };
-        if let Some(sum) = sum
-            && expected.remove(&entry.path).is_some_and(|expected| expected != sum)
-        {
-            return Err(MD5SUMS.malformed(format!("`/{}` has another sum than it says", shown(&entry.path))));
+        if let (Some(sum), Some((expected, has_come))) = (sum, expected.get_mut(&entry.path)) {
+            if *expected != sum {
+                let path = shown(&entry.path);
+                return Err(MD5SUMS.malformed(format!("`/{path}` has another sum than it says")));
+            }
+            *has_come = true;
         }
         let mut file = entry.to_inspected(digest);
         if control.conffiles.binary_search(&file.path).is_ok() {
@@ -375,7 +382,7 @@ fn files(decoder: impl Read, control: ControlTar) -> Result<Vec<InspectedFile>> 
         }
         files.push(file);
     }
-    if let Some(path) = expected.keys().next() {
+    if let Some((path, _)) = expected.iter().find(|(_, (_, has_come))| !has_come) {
         return Err(MD5SUMS.malformed(format!("`/{}` is not in the package", shown(path))));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));

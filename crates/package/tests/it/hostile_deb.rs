@@ -162,6 +162,24 @@ fn what_the_metadata_says_of_files_must_be_true() {
         "`/etc/other` is not in the package",
     );
     assert_refused(&deb(&with("md5sums", &sum.repeat(2)), &data), "comes twice");
+    // A hard link is its file, whichever of the two is listed, or both.
+    let linked = |target: &str| {
+        let mut link = entry(b'1', "./usr/y", b"");
+        link[157..163].fill(0);
+        link[157..157 + target.len()].copy_from_slice(target.as_bytes());
+        link[148..156].fill(b' ');
+        let sum: u32 = link.iter().map(|byte| u32::from(*byte)).sum();
+        link[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        tar(&[entry(b'0', "./etc/hello", b"hello\n"), entry(b'0', "./usr/x", b"x"), link])
+    };
+    let of_link = sum.replace("etc/hello", "usr/y");
+    for sums in [&sum.to_owned(), &of_link, &format!("{sum}{of_link}")] {
+        read(&deb(&with("md5sums", sums), &linked("etc/hello"))).unwrap();
+    }
+    for sums in [&of_link, &format!("{sum}{of_link}")] {
+        assert_refused(&deb(&with("md5sums", sums), &linked("usr/x")), "`/usr/y` has another sum");
+        assert_refused(&deb(&with("md5sums", sums), &data), "`/usr/y` is not in the package");
+    }
     assert_refused(&deb(&with("md5sums", "short\n"), &data), "is no sum");
     assert_refused(&deb(&with("conffiles", "etc/hello\n"), &data), "no absolute path");
     // data.tar is read by the same reader as everything: one case of IN-12 will do.
