@@ -30,7 +30,7 @@ const MEMORY: u64 = 128 << 20;
 const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Up to here any ratio is believed: a sparse file of gigabytes is some kilobytes of zstd or xz, and nothing of it
-/// stays in memory. It costs time only, less than a minute by the slowest reader (`docs/contributing/cases.md`).
+/// stays in memory. It costs time only, some 20 seconds of a processor at most (`docs/contributing/fuzzing.md`).
 const UNSUSPICIOUS: u64 = 8 << 30;
 /// Beyond it, a stream that unpacks to more than this many times its length is taken for a bomb, so that the time it
 /// takes is that of its length. gzip cannot say more than 1,032 in one byte (zlib's technical notes), real payloads
