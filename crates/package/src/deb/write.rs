@@ -372,7 +372,7 @@ fn control_members(
         add(script, 0o755, text.into_bytes());
     }
     if let Some(config) = &options.config {
-        add("config", 0o755, scripts::to_file(config)?.into_bytes());
+        add("config", 0o755, config.to_file("deb")?.into_bytes());
     }
     for (name, text) in [("templates", &options.templates), ("shlibs", &options.shlibs)] {
         if let Some(text) = text {
