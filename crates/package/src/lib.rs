@@ -58,7 +58,7 @@ pub use arch::Arch;
 pub use capabilities::Capabilities;
 pub use changelog::ChangelogEntry;
 pub use error::{Change, Error};
-pub use file_tree::{Content, Entry, FileTree, Kind, LinkId, Mark, Owner};
+pub use file_tree::{Content, Entry, FileTree, Inherited, Kind, LinkId, Mark, Owner};
 pub use format::{Format, Options, Package, PackageFormat, Resources};
 pub use identify::inspect as inspect_file;
 pub use inspect::{Depth, Inspection};

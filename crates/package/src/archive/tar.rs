@@ -12,12 +12,14 @@ use std::io::{self, Write};
 
 use tar::{EntryType, Header};
 
-use crate::{Owner, Timestamp};
+use crate::{Inherited, Owner, Timestamp};
 
 /// Writes an archive.
 pub(crate) struct Writer<W: Write> {
     out: W,
     timestamp: Timestamp,
+    /// Of the next member.
+    inherited: Inherited,
     /// What is left of the current member, and its padding.
     remaining: u64,
     padding: usize,
@@ -52,7 +54,12 @@ pub(crate) const LONGEST_OWNER: usize = 31;
 impl<W: Write> Writer<W> {
     /// Starts an archive whose members all have this time.
     pub(crate) fn new(out: W, timestamp: Timestamp) -> Writer<W> {
-        Writer { out, timestamp, remaining: 0, padding: 0 }
+        Writer { out, timestamp, inherited: Inherited::default(), remaining: 0, padding: 0 }
+    }
+
+    /// What the next member keeps of the file it was made from.
+    pub(crate) fn inherit(&mut self, inherited: Inherited) {
+        self.inherited = inherited;
     }
 
     /// Adds a member; a file's bytes are then written to this writer.
@@ -78,6 +85,7 @@ impl<W: Write> Writer<W> {
         self.write_header(header, member.path, target)?;
         self.remaining = size;
         self.padding = padding(size);
+        self.inherited = Inherited::default();
         Ok(())
     }
 
@@ -115,9 +123,10 @@ impl<W: Write> Writer<W> {
     fn header(&self, mode: u16) -> Header {
         let mut header = Header::new_gnu();
         header.set_mode(u32::from(mode));
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(u64::from(self.timestamp.as_unix()));
+        header.set_uid(self.inherited.user.into());
+        header.set_gid(self.inherited.group.into());
+        let modified = self.inherited.modified.unwrap_or(self.timestamp);
+        header.set_mtime(u64::from(modified.as_unix()));
         header
     }
 

@@ -25,7 +25,7 @@ mod scripts;
 mod systemd;
 mod write;
 
-pub use options::{Options, Trigger};
+pub use options::{Options, Trigger, Verbatim};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;

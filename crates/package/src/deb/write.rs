@@ -39,9 +39,13 @@ type Control = BTreeMap<String, (u16, Vec<u8>)>;
 
 /// A package in parts.
 pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
-    package.check()?;
-    let mut added = documents::missing(package)?;
-    added.extend(sysusers::missing(package)?)?;
+    let verbatim = package.options.deb.verbatim.as_ref();
+    let mut added = FileTree::new();
+    if verbatim.is_none() {
+        package.check()?;
+        added = documents::missing(package)?;
+        added.extend(sysusers::missing(package)?)?;
+    }
     let leading = directories(&package.files, &[&package.files]);
     for (path, entry) in directories(&added, &[&package.files, &added]) {
         if !leading.contains_key(&path) {
@@ -72,13 +76,26 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         let reason = "dpkg installs no file with a line break in its name";
         return Err(Error::FileName { path: (**path).clone(), format: "deb", reason });
     }
-    let conffiles: BTreeSet<PackagePath> = conffiles(&entries)?.into_iter().cloned().collect();
-    let default_owner = package.options.deb.owner.clone().unwrap_or_default();
+    let default_owner = match verbatim {
+        Some(verbatim) if verbatim.is_numeric => Owner { user: String::new(), group: String::new() },
+        _ => package.options.deb.owner.clone().unwrap_or_default(),
+    };
     for entry in entries.values() {
-        check_owner(owner(entry, &default_owner))?;
+        match owner(entry, &default_owner) {
+            by_number if *by_number == default_owner && verbatim.is_some_and(|it| it.is_numeric) => {}
+            owner => check_owner(owner)?,
+        }
     }
     let once: Entries<'_> = all().filter(|(path, _)| !links.contains_key(path)).collect();
-    let control = control_members(package, &entries, control::installed_size(&once), &conffiles)?;
+    let (conffiles, control) = match verbatim {
+        // Whoever wrote the list of configuration files says which these are.
+        Some(verbatim) => (BTreeSet::new(), verbatim.members.clone()),
+        None => {
+            let conffiles: BTreeSet<PackagePath> = conffiles(&entries)?.into_iter().cloned().collect();
+            let control = control_members(package, &entries, control::installed_size(&once), &conffiles)?;
+            (conffiles, control)
+        }
+    };
     drop((entries, once));
 
     let mut deb = Deb {
@@ -89,6 +106,7 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         added,
         conffiles,
         control,
+        is_verbatim: verbatim.is_some(),
         reserved: 0,
         start: 0,
     };
@@ -108,6 +126,7 @@ struct Deb<'a> {
     conffiles: BTreeSet<PackagePath>,
     /// Without `md5sums`.
     control: Control,
+    is_verbatim: bool,
     /// The length of control.tar.gz.
     reserved: usize,
     start: u64,
@@ -199,7 +218,9 @@ impl Deb<'_> {
         let md5sums = (0o644, md5sums(lines.into_iter()));
         let mut members: BTreeMap<&str, &(u16, Vec<u8>)> =
             self.control.iter().map(|(name, member)| (&**name, member)).collect();
-        members.insert("md5sums", &md5sums);
+        if !md5sums.1.is_empty() || !self.is_verbatim {
+            members.insert("md5sums", &md5sums);
+        }
         let owner = Owner::default();
         let mut tar = tar::Writer::new(Vec::new(), self.timestamp);
         tar.member(&Member { path: b"./", kind: MemberKind::Directory, mode: 0o755, owner: &owner })?;
@@ -274,6 +295,7 @@ fn member<W: std::io::Write>(
     default_owner: &Owner,
 ) -> Result<()> {
     let mut name = [b"./", path.as_bytes()].concat();
+    tar.inherit(entry.inherited);
     let first = link.map(|first| [b"./", first.as_bytes()].concat());
     let kind = match (&entry.kind, &first) {
         (Kind::File { .. }, Some(target)) => MemberKind::HardLink { target },

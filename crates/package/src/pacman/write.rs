@@ -175,6 +175,7 @@ impl<'a> Archive<'a> {
             mtree.file(name.as_bytes(), 0o644, bytes.len() as u64, &Digests::of(bytes));
         }
         for (path, entry, stored) in &self.entries {
+            mtree.modified(entry.inherited.modified.unwrap_or(self.package.timestamp));
             match stored {
                 Stored::File(number) | Stored::Link(number, _) => {
                     mtree.file(path.as_bytes(), entry.mode, self.files[*number].1, &digests[*number]);
@@ -223,6 +224,7 @@ impl<'a> Archive<'a> {
                         MemberKind::Directory
                     }
                 };
+                tar.inherit(entry.inherited);
                 if let (Stored::File(_), Some(capabilities)) = (stored, entry.capabilities) {
                     tar.attribute("security.capability", &capabilities.to_attribute())?;
                 }

@@ -24,6 +24,7 @@ mod rich;
 mod scriptlets;
 mod setup;
 mod tag;
+mod verbatim;
 mod version;
 mod write;
 
@@ -31,6 +32,7 @@ pub use options::{
     Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, FormatVersion, Options, Trigger,
     TriggerMoment,
 };
+pub use verbatim::{Scriptlet, Verbatim};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;

@@ -34,6 +34,7 @@ pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Outpu
             Kind::Symlink { target } => MemberKind::Symlink { target },
             Kind::Ghost => continue,
         };
+        tar.inherit(entry.inherited);
         if let (MemberKind::File { .. }, Some(capabilities)) = (&kind, entry.capabilities) {
             tar.attribute("security.capability", &capabilities.to_attribute())?;
         }
