@@ -338,6 +338,11 @@ impl FileTree {
         self.0.get(path)
     }
 
+    /// Whether something lies below `path`.
+    pub fn has_entries_below(&self, path: &PackagePath) -> bool {
+        self.is_occupied_directory(path)
+    }
+
     /// The entry at `path`, to change its mode, owner or mark.
     pub fn entry_mut(&mut self, path: &PackagePath) -> Option<&mut Entry> {
         self.0.get_mut(path)

@@ -33,6 +33,7 @@ pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
+pub mod freebsd;
 #[cfg(any(fuzzing, test))]
 pub mod fuzz;
 mod glue;

@@ -74,6 +74,9 @@ fn write_reserving(
 
 /// The package with the files that pacman's format adds: accounts and owners.
 fn prepared(package: &Package) -> Result<Cow<'_, Package>> {
+    if package.options.pacman.verbatim.is_some() {
+        return Ok(Cow::Borrowed(package));
+    }
     package.check()?;
     let mut added = sysusers::missing(package)?;
     let owners = owners::tmpfiles(&package.files, package.options.pacman.owner.as_ref())?;
@@ -148,6 +151,12 @@ impl<'a> Archive<'a> {
             }
             entries.push((path, entry, stored));
         }
+        let compression = package.options.compression.unwrap_or(Compression::ZSTD);
+        if let Some(verbatim) = &package.options.pacman.verbatim {
+            let install = verbatim.install.iter().map(|text| (".INSTALL", text.clone().into_bytes()));
+            let (before, pkginfo) = (install.collect(), verbatim.info.clone().into_bytes());
+            return Ok(Archive { package, compression, before, pkginfo, entries, files });
+        }
         let arch = Pacman.arch(package.metadata.arch);
         let has = |path: &str| PackagePath::new(path).is_ok_and(|path| package.files.entry(&path).is_some());
         let sysusers = format!("/usr/lib/sysusers.d/{}.conf", package.metadata.name);
@@ -163,7 +172,6 @@ impl<'a> Archive<'a> {
         }
         before.extend(install::generate(package, &parts)?.map(|text| (".INSTALL", text)));
         let pkginfo = info::pkginfo(package, arch, size, &backup)?;
-        let compression = package.options.compression.unwrap_or(Compression::ZSTD);
         Ok(Archive { package, compression, before, pkginfo, entries, files })
     }
 

@@ -34,6 +34,11 @@ pub use options::{
 };
 pub use verbatim::{Scriptlet, Verbatim};
 
+/// Whether the distribution has the directory at `path`, so that no package of others owns it.
+pub fn is_distributions(path: &crate::PackagePath) -> bool {
+    directories::is_distributions(path.as_bytes())
+}
+
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};

@@ -211,9 +211,12 @@ impl CommandLine {
         self.given.iter().any(|(flag, _)| flag.long == long)
     }
 
-    /// The options files that were read, in order.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.read
+    /// Every flag that has a value, with it, in order.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.given.iter().filter_map(|(flag, given)| match given {
+            Given::Value(value) => Some((flag.long, value.as_str())),
+            Given::Switch(_) => None,
+        })
     }
 }
 

@@ -65,6 +65,17 @@ pub fn find_of_any_type(name: &str) -> Option<(&'static Flag, bool)> {
     })
 }
 
+/// Every flag's names, one a line, for a help text.
+pub fn list() -> String {
+    let mut text = String::from("\nFlags:\n");
+    for flag in FLAGS.iter().chain(super::other_flags::OTHER_FLAGS) {
+        let short = flag.short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
+        let value = if flag.value == Value::Switch { "" } else { " VALUE" };
+        text.push_str(&format!("    {short}--{}{value}\n", flag.long));
+    }
+    text
+}
+
 fn is_of_a_type(flag: &Flag) -> bool {
     ["deb-", "rpm-", "pacman-"].iter().any(|prefix| flag.long.starts_with(prefix))
 }
