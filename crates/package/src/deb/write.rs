@@ -24,6 +24,7 @@ use md5::{Digest as _, Md5};
 use super::accounts::Accounts;
 use super::{control, documents, scripts};
 use crate::archive::ar::{self, SIZE_LIMIT};
+use crate::archive::compress::stored::stored;
 use crate::archive::compress::{Compression, gzip};
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
@@ -112,7 +113,7 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
     };
     let placeholders: Vec<[u8; 16]> = (0..deb.data.items.len() as u64).map(gzip::placeholder).collect();
     let tar = deb.control_tar(&placeholders)?;
-    deb.reserved = gzip::reserve(&tar);
+    deb.reserved = deb.reserve(&tar);
     deb.start = deb.front(&vec![0; deb.reserved], 0)?.len() as u64;
     Ok(Box::new(deb))
 }
@@ -177,7 +178,7 @@ impl Parts for Deb<'_> {
         let tar = self.control_tar(&sums)?;
         // Sums that compress eight deviations worse than the placeholders would not fit. That does not come about,
         // and making it come about takes a search among 10^15 packages of one's own.
-        let control = gzip::padded(&tar, self.reserved).ok_or_else(|| {
+        let control = self.compress_control(&tar).ok_or_else(|| {
             std::io::Error::other("control.tar.gz takes more than was reserved for it; please report this")
         })?;
         let front = self.front(&control, size)?;
@@ -192,11 +193,32 @@ impl Parts for Deb<'_> {
 }
 
 impl Deb<'_> {
+    /// Of control.tar, which every dpkg reads as gzip. One that somebody else put together is like its data.tar.
+    fn control_compression(&self) -> Compression {
+        if self.is_verbatim { self.compression } else { Compression::GZIP }
+    }
+
+    /// The length that control.tar takes, whatever the sums in it are.
+    fn reserve(&self, tar: &[u8]) -> usize {
+        match self.control_compression() {
+            Compression::Gzip(_) => gzip::reserve(tar),
+            other => stored(other, tar).len(),
+        }
+    }
+
+    /// control.tar at exactly that length; `None` when it does not fit.
+    fn compress_control(&self, tar: &[u8]) -> Option<Vec<u8>> {
+        match self.control_compression() {
+            Compression::Gzip(_) => gzip::padded(tar, self.reserved),
+            other => Some(stored(other, tar)),
+        }
+    }
+
     /// Everything before the bytes of data.tar.
     fn front(&self, control: &[u8], size: u64) -> Result<Vec<u8>> {
         let mut ar = ar::Writer::new(Vec::new(), self.timestamp)?;
         ar.add("debian-binary", b"2.0\n")?;
-        ar.add("control.tar.gz", control)?;
+        ar.add(&format!("control.tar{}", self.control_compression().suffix()), control)?;
         ar.last(&format!("data.tar{}", self.compression.suffix()), size)
     }
 
@@ -221,7 +243,10 @@ impl Deb<'_> {
         if !md5sums.1.is_empty() || !self.is_verbatim {
             members.insert("md5sums", &md5sums);
         }
-        let owner = Owner::default();
+        let owner = match self.is_verbatim {
+            true => Owner { user: String::new(), group: String::new() },
+            false => Owner::default(),
+        };
         let mut tar = tar::Writer::new(Vec::new(), self.timestamp);
         tar.member(&Member { path: b"./", kind: MemberKind::Directory, mode: 0o755, owner: &owner })?;
         for (name, (mode, bytes)) in members {
@@ -265,7 +290,7 @@ impl Archive for Data<'_> {
         out.resize(out.len() + tar::padding(position), 0);
         let mut tar = tar::Writer::new(out, self.timestamp);
         if member == 0 {
-            root(&mut tar)?;
+            root(&mut tar, &self.default_owner)?;
         }
         let Item { path, entry, link } = &self.items[member];
         self::member(&mut tar, path, entry, *link, &self.default_owner)
@@ -273,17 +298,18 @@ impl Archive for Data<'_> {
 
     fn end(&self, _position: u64, out: &mut Vec<u8>) -> Result<()> {
         if self.items.is_empty() {
-            root(&mut tar::Writer::new(out, self.timestamp))?;
+            root(&mut tar::Writer::new(out, self.timestamp), &self.default_owner)?;
         }
         Ok(())
     }
 }
 
 /// The member that is the root itself.
-fn root(tar: &mut tar::Writer<&mut Vec<u8>>) -> Result<()> {
-    let owner = Owner::default();
+fn root(tar: &mut tar::Writer<&mut Vec<u8>>, default_owner: &Owner) -> Result<()> {
+    let root = Owner::default();
+    let owner = if default_owner.user.is_empty() { default_owner } else { &root };
     let kind = MemberKind::Directory;
-    Ok(tar.member(&Member { path: b"./", kind, mode: 0o755, owner: &owner })?)
+    Ok(tar.member(&Member { path: b"./", kind, mode: 0o755, owner })?)
 }
 
 /// The header of an entry; a file's bytes follow.

@@ -123,6 +123,10 @@ impl<'a> Files<'a> {
         self.iter().any(|file| file.flags() & flag::CONFIG != 0)
     }
 
+    pub(super) fn has_hard_links(&self) -> bool {
+        self.iter().any(|file| file.names.is_some())
+    }
+
     pub(super) fn has_capabilities(&self) -> bool {
         self.iter().any(|file| file.capabilities().is_some())
     }

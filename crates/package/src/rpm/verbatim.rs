@@ -74,6 +74,9 @@ impl Verbatim {
             }
             dependencies.requires.insert(Entry::any(SHELL, when | sense::INTERPRETER));
         }
+        if self.expands && !self.scriptlets.is_empty() {
+            dependencies.require_rpmlib("ScriptletExpansion", "4.9.0-1");
+        }
     }
 
     /// `%{_isa}` without its parentheses, from rpm's `installplatform`.

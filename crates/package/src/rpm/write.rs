@@ -254,6 +254,10 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
         read_verbatim(package, &mut all)?;
         provide_itself(name, evr, verbatim.isa(), &mut all);
         require_features(files, options, &mut all);
+        if files.has_hard_links() {
+            // Every rpm since 2002 has it; rpmbuild says so (`checkHardLinks` in `build/files.c`).
+            all.require_rpmlib("PartialHardlinkSets", "4.0.4-1");
+        }
         return Ok(all);
     }
 

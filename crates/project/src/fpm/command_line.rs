@@ -27,7 +27,16 @@ pub struct CommandLine {
     given: Vec<(&'static Flag, Given)>,
     /// What is to be packaged.
     pub inputs: Vec<OsString>,
-    read: Vec<PathBuf>,
+    read: Vec<OptionsFile>,
+}
+
+/// A file of flags that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionsFile {
+    /// Its path, as given.
+    pub path: PathBuf,
+    /// Its lines.
+    pub lines: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,15 +161,16 @@ impl CommandLine {
 
     /// The flags of a file, as if they stood here.
     fn file(&mut self, path: &Path) -> Result<(), Error> {
-        if self.read.iter().any(|read| read == path) {
+        if self.read.iter().any(|read| read.path == path) {
             return Err(Error::ReadTwice(path.into()));
         }
-        self.read.push(path.into());
         let size = fs::metadata(path)?.len();
         if size > LARGEST_FILE {
             return Err(Error::TooLarge { path: path.into(), size });
         }
         let text = fs::read_to_string(path)?;
+        let lines = text.lines().map(str::to_owned).collect();
+        self.read.push(OptionsFile { path: path.into(), lines });
         let mut rest: VecDeque<OsString> = split(&path.display().to_string(), &text)?.into();
         while let Some(word) = rest.pop_front() {
             let word = word.to_string_lossy().into_owned();
@@ -209,6 +219,11 @@ impl CommandLine {
     pub fn has(&self, long: &str) -> bool {
         let long = row(long);
         self.given.iter().any(|(flag, _)| flag.long == long)
+    }
+
+    /// The options files that were read, in order.
+    pub fn files(&self) -> &[OptionsFile] {
+        &self.read
     }
 
     /// Every flag that has a value, with it, in order.

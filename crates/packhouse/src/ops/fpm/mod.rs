@@ -62,6 +62,16 @@ pub fn fpm(
         }
         error => Failure::Other(error.into()),
     })?;
+    // fpm reads these files before it knows how much to say.
+    let early = Log { level: Level::Info, on_message };
+    for file in line.files() {
+        let path = Detail::Text(file.path.display().to_string());
+        early.say(Level::Info, "Loading flags from file", vec![("path", path.clone())]);
+        for text in &file.lines {
+            let details = vec![("path", path.clone()), ("line", Detail::Text(text.clone()))];
+            early.say(Level::Info, "Processing flags from file", details);
+        }
+    }
     let log = Log { level: level(&line)?, on_message };
     check_values(&line)?;
     run(&line, environment, &log)
@@ -180,6 +190,7 @@ fn run(line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<(
             chdir: line.one("chdir"),
             prefix: line.one("prefix"),
             user: environment.user,
+            log,
         };
         if from == "dir" {
             for input in &inputs {

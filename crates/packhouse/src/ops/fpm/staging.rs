@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use packhouse_package::{Content, Entry, FileTree, Inherited, Kind, LinkId, PackagePath, Timestamp, pattern};
 
-use super::log::{Failure, Log, Result};
+use super::log::{Detail, Failure, Level, Log, Result};
 
 /// What everything is put below, and from where.
 pub(super) struct Staging<'a> {
@@ -23,6 +23,7 @@ pub(super) struct Staging<'a> {
     pub(super) chdir: Option<&'a str>,
     pub(super) prefix: Option<&'a str>,
     pub(super) user: u32,
+    pub(super) log: &'a Log<'a>,
 }
 
 impl Staging<'_> {
@@ -116,6 +117,12 @@ impl Staging<'_> {
         Ok(())
     }
 
+    fn below_file(&self, file: &PackagePath) -> Failure {
+        let text = "You wanted to copy a file into a directory, but that's not a directory, it's a file!";
+        self.log.say(Level::Error, text, vec![("path", Detail::Text(file.to_string()))]);
+        Failure::Configuration(format!("Tried to treat {file} like a directory, but it's a file!"))
+    }
+
     fn put(&mut self, path: &Path, metadata: &std::fs::Metadata, target: &[u8]) -> Result<()> {
         use packhouse_package::path::PathError;
         let to = match PackagePath::new(target) {
@@ -129,18 +136,15 @@ impl Staging<'_> {
         };
         let entry = entry(path, metadata, self.user)?;
         if entry.is_directory() && self.tree.entry(&to).is_some_and(|there| !there.is_directory()) {
-            return Err(below_file(&to));
+            return Err(self.below_file(&to));
         }
         self.tree.insert(to, entry).map_err(|error| match error {
-            packhouse_package::Error::BelowFile { file, .. } => below_file(&file),
+            packhouse_package::Error::BelowFile { file, .. } => self.below_file(&file),
             error => Failure::Other(error.into()),
         })
     }
 }
 
-fn below_file(file: &PackagePath) -> Failure {
-    Failure::Configuration(format!("Tried to treat {file} like a directory, but it's a file!"))
-}
 
 /// What is at `path`, with its own mode, time and owner's numbers.
 pub(super) fn entry(path: &Path, metadata: &std::fs::Metadata, user: u32) -> Result<Entry> {
@@ -243,8 +247,9 @@ mod tests {
     fn sources_are_split_as_rsync_splits_them() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("a/b")).unwrap();
-        let staging =
-            Staging { tree: FileTree::new(), current: root.path(), chdir: None, prefix: None, user: 0 };
+        let log = Log { level: Level::Fatal, on_message: &|_| {} };
+        let current = root.path();
+        let staging = Staging { tree: FileTree::new(), current, chdir: None, prefix: None, user: 0, log: &log };
         for (origin, directory, source) in [
             ("a/", "a/", "."),
             ("a", ".", "a"),

@@ -147,7 +147,7 @@ fn package(draft: &Draft, files: FileTree, options: Options, time: Timestamp) ->
 
 /// The first line that is not blank.
 fn summary(description: &str) -> String {
-    description.lines().find(|line| !line.trim().is_empty()).unwrap_or("_").to_owned()
+    description.lines().find(|line| !line.trim().is_empty()).unwrap_or("_").trim_end().to_owned()
 }
 
 /// Writes a package beside its place, and puts it there when it is whole.
@@ -265,6 +265,7 @@ fn config_files(
                 chdir: None,
                 prefix: None,
                 user: context.environment.user,
+                log: context.log,
             };
             let mut mapping = std::ffi::OsString::from(source.as_os_str());
             if source.is_dir() {

@@ -26,6 +26,12 @@ impl Rpm {
     pub(super) fn new(mut draft: Draft, context: &Context<'_>) -> Result<Rpm> {
         let log = context.log;
         let dist = context.line.one("rpm-dist").filter(|dist| !dist.is_empty()).map(str::to_owned);
+        let iteration = draft.iteration.take().unwrap_or_else(|| "1".into());
+        if iteration.contains('-') {
+            log.warn(format!(
+                "Package iteration '{iteration}' includes dashes, converting to underscores. rpmbuild does not allow the dashes in the package iteration (called 'Release' in rpm)"
+            ));
+        }
         if draft.version().contains('-') {
             log.warn(format!(
                 "Package version '{}' includes dashes, converting to underscores",
@@ -33,12 +39,6 @@ impl Rpm {
             ));
         }
         draft.version = Some(draft.version().replace('-', "_"));
-        let iteration = draft.iteration.take().unwrap_or_else(|| "1".into());
-        if iteration.contains('-') {
-            log.warn(format!(
-                "Package iteration '{iteration}' includes dashes, converting to underscores. rpmbuild does not allow the dashes in the package iteration (called 'Release' in rpm)"
-            ));
-        }
         draft.iteration = Some(iteration.replace('-', "_"));
         draft.architecture = match draft.architecture.as_str() {
             "native" | "" => context.environment.machine.clone(),
@@ -250,7 +250,7 @@ impl Rpm {
                 }
                 (true, script, _) => on_removal(script.unwrap_or_default()),
             };
-            scriptlets.push((scriptlet, text.trim_start_matches('\n').to_owned()));
+            scriptlets.push((scriptlet, text));
         }
         for (flag, scriptlet) in [
             ("rpm-verifyscript", Scriptlet::Verify),
@@ -287,7 +287,9 @@ impl Rpm {
             release: draft.iteration.clone(),
             elements: None,
         };
-        metadata.description = description(&draft.description);
+        if !draft.description.trim().is_empty() {
+            metadata.description = description(&draft.description);
+        }
         if metadata.homepage.is_none() {
             metadata.homepage = Some("http://nourlgiven.example.com/".into());
         }
