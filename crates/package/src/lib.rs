@@ -16,6 +16,7 @@
 //! | [`deb`], [`rpm`] | what only one of them can say |
 //! | [`pattern`], [`timestamp`] | what paths and times are given as |
 //! | [`together`] | packages that share reading, hashing and compressing |
+//! | [`unpack`] | the files of a package, taken out |
 //! | [`archive`] | compressed streams |
 //!
 //! A package file, ours or another's, is read by [`inspect_file`]: what it says, and what is in it. See [`inspect`].
@@ -52,6 +53,7 @@ mod sysusers;
 pub mod tar;
 pub mod timestamp;
 pub mod together;
+pub mod unpack;
 pub mod version;
 pub mod zip;
 

@@ -25,6 +25,7 @@ mod scripts;
 mod systemd;
 mod write;
 
+pub(crate) use inspect::with_data;
 pub use options::{Options, Trigger, Verbatim};
 
 use crate::archive::compress::Compression;

@@ -28,6 +28,7 @@ mod verbatim;
 mod version;
 mod write;
 
+pub(crate) use inspect::unpack::take_files;
 pub use options::{
     Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, FormatVersion, Options, Trigger,
     TriggerMoment,

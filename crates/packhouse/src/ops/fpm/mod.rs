@@ -253,24 +253,26 @@ fn validate<'a>(line: &'a CommandLine, inputs: &[OsString], log: &Log<'_>) -> Re
     if let Some(to) = to.filter(|to| !TYPES.contains(to)) {
         wrong.push(format!("Invalid output package (-t flag) type {to:?}. Expected one of: {known}"));
     }
-    let mut hints: Vec<String> = Vec::new();
+    let is_wrong = !wrong.is_empty();
     for depends in line.many("depends").filter(|depends| depends.contains(',')) {
         let each: Vec<String> = depends.split(',').map(|part| format!("-d '{}'", part.trim())).collect();
-        hints.push(format!(
+        wrong.push(format!(
             "Dependencies should not include commas. If you want to specify multiple dependencies, use the '-d' flag multiple times. Example: {}",
             each.join(" ")
         ));
     }
+    let hints = wrong.len();
     if line.has("inputs") && from != Some("dir") {
         wrong.push("--inputs is only valid with -s dir".into());
     }
     if inputs.is_empty() && !line.has("inputs") && from != Some("empty") {
         wrong.push("No parameters given. You need to pass additional command arguments so that I know what you want to build packages from. For example, for '-s dir' you would pass a list of files and directories. For '-s gem' you would pass a one or more gems to package from. As a full example, this will make an rpm of the 'json' rubygem: `fpm -s gem -t rpm json`".into());
     }
-    match (from, to, wrong.is_empty()) {
-        (Some(from), Some(to), true) => Ok((from, to)),
+    match (from, to) {
+        // A comma alone stops nobody.
+        (Some(from), Some(to)) if !is_wrong && wrong.len() == hints => Ok((from, to)),
         _ => {
-            for message in wrong.into_iter().chain(hints) {
+            for message in wrong {
                 log.warn(message);
             }
             log.fatal("Fix the above problems, and you'll be rolling packages in no time!");

@@ -29,6 +29,17 @@ impl Pacman {
             other => other.into(),
         };
         draft.iteration = Some(draft.iteration.take().unwrap_or_else(|| "1".into()));
+        // pacman would take the blank in `foo >= 1` for a part of the name.
+        for list in [
+            &mut draft.relations.depends,
+            &mut draft.relations.provides,
+            &mut draft.relations.conflicts,
+            &mut draft.relations.replaces,
+        ] {
+            for relation in list.iter_mut().filter(|relation| relation.contains(['<', '>', '='])) {
+                relation.retain(|c| c != ' ');
+            }
+        }
         let is_odd = |relation: &&String| {
             relation.chars().any(|c| !(c.is_ascii_alphanumeric() || c.is_whitespace() || "><=+._@-".contains(c)))
         };
