@@ -47,7 +47,9 @@ pub fn unpack(file: &mut dyn Input, name: &str, directory: &Path) -> Result<Unpa
         Format::Zip => zip::take_files(file, &mut files)?,
         Format::Tar => files.take_tar(&mut decoder(file)?, &|_| false)?,
         // What starts with a full stop in the root is the package's own.
-        Format::Pacman | Format::Apk => files.take_tar(&mut decoder(file)?, &|path| path.starts_with(b"."))?,
+        Format::Pacman | Format::Apk => {
+            files.take_tar(&mut decoder(file)?, &|path| path.starts_with(b"."))?
+        }
     }
     Ok(Unpacked { inspection, files: files.tree })
 }

@@ -65,8 +65,7 @@ impl<'a> Files<'a> {
     /// When something that is no directory is in the way of what Packhouse adds.
     pub(super) fn new(package: &'a Package) -> Result<Files<'a>> {
         let options = &package.options.rpm;
-        let is_packaged =
-            |path: &PackagePath, entry: &Entry| {
+        let is_packaged = |path: &PackagePath, entry: &Entry| {
             !entry.is_directory() || options.verbatim.is_some() || directories::is_owned(path, options)
         };
         let owner = |entry: &Entry| match &options.owner {

@@ -157,7 +157,9 @@ mod tests {
     fn lines_are_read_as_by_rpmbuild() {
         let read = |text: &str| {
             let entries = line(&Relation::parse(text).unwrap())?;
-            Ok::<_, Error>(entries.iter().map(|e| format!("{} {:x} {}", e.name, e.flags, e.version)).collect())
+            Ok::<_, Error>(
+                entries.iter().map(|e| format!("{} {:x} {}", e.name, e.flags, e.version)).collect(),
+            )
         };
         let all: Vec<String> = read("a, b >= 2,c x y foo>=1").unwrap();
         assert_eq!(all, ["a 0 ", "b c 2", "c 0 ", "x 0 ", "y 0 ", "foo>=1 0 "]);

@@ -502,7 +502,9 @@ fn isa(arch: Arch) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Content, FileTree, Kind, Metadata, Options, PackageName, PackagePath, Relations, Timestamp, Version};
+    use crate::{
+        Content, FileTree, Kind, Metadata, Options, PackageName, PackagePath, Relations, Timestamp, Version,
+    };
 
     fn package(size: u64) -> Package {
         let mut files = FileTree::new();

@@ -61,7 +61,9 @@ pub(crate) fn take_files(file: &mut dyn Input, files: &mut Files<'_>) -> Result<
         };
         let kind = match entry.mode & TYPE {
             DIRECTORY_TYPE => Kind::Directory,
-            SYMLINK_TYPE => Kind::Symlink { target: ENTRY.read_all(&mut from, "bytes of a link", LONGEST_TARGET)? },
+            SYMLINK_TYPE => {
+                Kind::Symlink { target: ENTRY.read_all(&mut from, "bytes of a link", LONGEST_TARGET)? }
+            }
             _ => files.contents(&mut from, entry.size)?,
         };
         let attributes = Attributes {

@@ -12,7 +12,7 @@ use crate::output::fpm as output;
 /// What the help and the completions show.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  packhouse fpm -s dir -t deb -n hello -v 1.0 -C root .\n  packhouse fpm -s deb -t rpm hello_1.0_amd64.deb\n  alias fpm='packhouse fpm'\n\nEvery flag of fpm 1.17.0 is taken; https://fpm.readthedocs.io explains them."
+    after_help = "Examples:\n  packhouse fpm -s dir -t deb -n hello -v 1.0 -C root\n  packhouse fpm -s empty -t rpm -n meta -d hello\n\nWith `alias fpm='packhouse fpm'` scripts need not change. https://fpm.readthedocs.io explains the flags."
 )]
 pub(super) struct Fpm {
     /// fpm's flags, then what is to be packaged
@@ -34,7 +34,8 @@ pub(super) fn run(arguments: Vec<OsString>, environment: &Environment) -> ExitCo
         output::text(ops::FPM_VERSION);
         return ExitCode::SUCCESS;
     }
-    if is_one("-h") || is_one("--help") {
+    // A flag like any other: in front of the inputs, and never a flag's value.
+    if ops::fpm_asks_for_help(&arguments) {
         output::text(&help());
         return ExitCode::SUCCESS;
     }

@@ -27,7 +27,8 @@ pub use doctor::{Check, State, doctor};
 pub use engine::plan_build;
 pub use event::{Event, OnEvent, Stage};
 pub use fpm::{
-    Detail as FpmDetail, Failure as FpmFailure, Level as FpmLevel, Message as FpmMessage, VERSION as FPM_VERSION, fpm,
+    Detail as FpmDetail, Failure as FpmFailure, Level as FpmLevel, Message as FpmMessage,
+    VERSION as FPM_VERSION, asks_for_help as fpm_asks_for_help, fpm,
 };
 pub use inspect::{Inspected, inspect};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};

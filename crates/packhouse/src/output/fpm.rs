@@ -46,7 +46,8 @@ pub fn text(text: &str) {
 
 fn terminal(message: &Message) -> String {
     let details = details(message);
-    let text = if details.is_empty() { message.text.clone() } else { format!("{} {{{details}}}", message.text) };
+    let text =
+        if details.is_empty() { message.text.clone() } else { format!("{} {{{details}}}", message.text) };
     let color = match message.level {
         None => return text,
         Some(Level::Fatal | Level::Error) => 31,
@@ -116,7 +117,8 @@ mod tests {
 
     #[test]
     fn lines_have_rubys_form() {
-        let now: jiff::Zoned = "2026-11-27T04:25:22.996147+00:00[UTC]".parse().unwrap();
+        let now: jiff::Timestamp = "2026-11-27T04:25:22.996147Z".parse().unwrap();
+        let now = now.to_zoned(jiff::tz::TimeZone::UTC);
         let mut message = Message {
             level: None,
             text: "Created package".into(),
@@ -130,6 +132,9 @@ mod tests {
         assert_eq!(terminal(&message), r#"Created package {:path=>"a \"b\"\#{c}"}"#);
         message.level = Some(Level::Warn);
         message.details = vec![("list", Detail::List(vec!["a".into(), "b".into()]))];
-        assert_eq!(terminal(&message), "\x1b[33mCreated package {:list=>[\"a\", \"b\"], :level=>:warn}\x1b[0m");
+        assert_eq!(
+            terminal(&message),
+            "\x1b[33mCreated package {:list=>[\"a\", \"b\"], :level=>:warn}\x1b[0m"
+        );
     }
 }

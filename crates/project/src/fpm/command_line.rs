@@ -283,8 +283,21 @@ mod tests {
     #[test]
     fn flags_are_read_as_clamp_reads_them() {
         let line = parse(&[
-            "-sdir", "-t", "deb", "-fnhello", "--depends=a", "-d", "b", "--no-deb-auto-config-files", "-v1", "-v",
-            "2", "--gem-gem", "x", "in", "--verbose",
+            "-sdir",
+            "-t",
+            "deb",
+            "-fnhello",
+            "--depends=a",
+            "-d",
+            "b",
+            "--no-deb-auto-config-files",
+            "-v1",
+            "-v",
+            "2",
+            "--gem-gem",
+            "x",
+            "in",
+            "--verbose",
         ])
         .unwrap();
         assert_eq!(line.one("input-type"), Some("dir"));

@@ -30,7 +30,8 @@ pub(super) fn write(values: &Values, shown: &str, path: &Path, context: &Context
     let sha1 = hexadecimal(&Sha1::digest(&bytes));
     let sha256 = hexadecimal(&Sha256::digest(&bytes));
     let size = bytes.len();
-    let Values { name, version, architecture, maintainer, distribution, description, priority, date } = values;
+    let Values { name, version, architecture, maintainer, distribution, description, priority, date } =
+        values;
     let text = format!(
         "Format: 1.8\nDate: {date}\nSource: {name}\nBinary: {name}\nArchitecture: {architecture}\n\
          Version: {version}\nDistribution: {distribution}\nUrgency: medium\nMaintainer: {maintainer}\n\

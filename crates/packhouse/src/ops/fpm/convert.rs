@@ -38,9 +38,15 @@ impl Scratch {
             // Others must neither see nor replace what is unpacked.
             match std::fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => break path,
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 100 => {
+                    attempt += 1
+                }
                 Err(error) => {
-                    return Err(anyhow::anyhow!("no directory can be made in {}: {error}", self.below.display()).into());
+                    return Err(anyhow::anyhow!(
+                        "no directory can be made in {}: {error}",
+                        self.below.display()
+                    )
+                    .into());
                 }
             }
         };
@@ -78,8 +84,9 @@ pub(super) fn read(
         // Each package's files are numbered from 1.
         let own = directory.join(draft.files.len().to_string());
         fs::create_dir_all(&own)?;
-        unpack(&mut opened, &name, &own)
-            .map_err(|error| anyhow::Error::from(error).context(format!("`{}` cannot be read", path.display())))?
+        unpack(&mut opened, &name, &own).map_err(|error| {
+            anyhow::Error::from(error).context(format!("`{}` cannot be read", path.display()))
+        })?
     };
     if inspection.format.get().name() != from {
         return Err(anyhow::anyhow!(
@@ -152,7 +159,8 @@ fn describe(inspection: &Inspection, draft: &mut Draft, line: &CommandLine, log:
     };
     relation::read(inspection, draft, line.is_on("no-auto-depends"));
     if inspection.format == Format::Deb {
-        let fields = inspection.fields.iter().filter(|(name, _)| !["Priority", "Source"].contains(&name.as_str()));
+        let fields =
+            inspection.fields.iter().filter(|(name, _)| !["Priority", "Source"].contains(&name.as_str()));
         let fields: Vec<String> = fields.map(|(name, value)| format!("{name}: {value}")).collect();
         draft.extra.insert("deb-field", fields);
     }
@@ -165,7 +173,9 @@ fn describe(inspection: &Inspection, draft: &mut Draft, line: &CommandLine, log:
 fn version(inspection: &Inspection) -> (Option<String>, String, Option<String>) {
     let whole = inspection.version.as_str();
     let (epoch, rest) = match whole.split_once(':') {
-        Some((epoch, rest)) if epoch.bytes().all(|byte| byte.is_ascii_digit()) => (Some(epoch.to_owned()), rest),
+        Some((epoch, rest)) if epoch.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (Some(epoch.to_owned()), rest)
+        }
         _ => (None, whole),
     };
     let split = match inspection.format {
@@ -189,14 +199,14 @@ pub(super) fn translate(draft: &mut Draft, from: &str, to: &str, log: &Log<'_>) 
         draft.architecture = match arch {
             packhouse_package::Arch::Noarch => "all".into(),
             arch => match Format::parse(to) {
-                Some(format) if !matches!(format, Format::Tar | Format::Zip) => format.get().arch(arch).to_owned(),
+                Some(format) if !matches!(format, Format::Tar | Format::Zip) => {
+                    format.get().arch(arch).to_owned()
+                }
                 _ => draft.architecture.clone(),
             },
         };
     }
-    if from != "deb"
-        || to != "deb"
-    {
+    if from != "deb" || to != "deb" {
         if let Some(fields) = draft.extra.remove("deb-field").filter(|fields| !fields.is_empty()) {
             let names: Vec<&str> = fields.iter().filter_map(|field| Some(field.split_once(':')?.0)).collect();
             log.warn(format!("Left out, because only a deb has such fields: {}", names.join(", ")));

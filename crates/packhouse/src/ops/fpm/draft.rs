@@ -89,7 +89,12 @@ impl Draft {
     }
 
     /// What the flags say wins over what the input says.
-    pub(super) fn apply(&mut self, line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<()> {
+    pub(super) fn apply(
+        &mut self,
+        line: &CommandLine,
+        environment: &Environment,
+        log: &Log<'_>,
+    ) -> Result<()> {
         let given = |flag: &str| line.one(flag).map(str::to_owned);
         let filled = |flag: &str| given(flag).filter(|value| !value.is_empty());
         self.name = given("name").or(self.name.take());
@@ -192,7 +197,7 @@ impl Draft {
         }
         for (moment, script) in &mut self.scripts {
             let rendered = template::render(script, &values).map_err(|(expression, at)| {
-                let number = script[..at].lines().count().max(1);
+                let number = script[..at].matches('\n').count() + 1;
                 let known: Vec<&str> = values.keys().map(String::as_str).collect();
                 anyhow::anyhow!(
                     "the script {} has a template that Packhouse does not fill in, in line {number}: `{expression}`; \

@@ -100,7 +100,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Said => f.write_str("failed"),
-            Failure::Configuration(text) | Failure::Argument(text) | Failure::Usage(text) => f.write_str(text),
+            Failure::Configuration(text) | Failure::Argument(text) | Failure::Usage(text) => {
+                f.write_str(text)
+            }
             Failure::Other(error) => write!(f, "{error:#}"),
         }
     }

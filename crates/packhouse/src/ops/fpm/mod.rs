@@ -40,8 +40,29 @@ pub const VERSION: &str = "1.17.0";
 
 /// Types that fpm knows, sorted.
 const TYPES: [&str; 23] = [
-    "apk", "cpan", "deb", "dir", "empty", "freebsd", "gem", "npm", "osxpkg", "p5p", "pacman", "pear", "pkgin",
-    "pleaserun", "puppet", "python", "rpm", "sh", "snap", "solaris", "tar", "virtualenv", "zip",
+    "apk",
+    "cpan",
+    "deb",
+    "dir",
+    "empty",
+    "freebsd",
+    "gem",
+    "npm",
+    "osxpkg",
+    "p5p",
+    "pacman",
+    "pear",
+    "pkgin",
+    "pleaserun",
+    "puppet",
+    "python",
+    "rpm",
+    "sh",
+    "snap",
+    "solaris",
+    "tar",
+    "virtualenv",
+    "zip",
 ];
 
 /// Runs with the arguments behind `packhouse fpm`.
@@ -77,8 +98,17 @@ pub fn fpm(
     run(&line, environment, &log)
 }
 
+/// Whether the arguments ask for help.
+pub fn asks_for_help(arguments: &[OsString]) -> bool {
+    CommandLine::parse(arguments.iter().cloned()).is_ok_and(|line| line.is_on("help"))
+}
+
 /// `FPMOPTS` and the files `.fpm`: their flags in front of the command line's, other words behind.
-fn with_defaults(arguments: Vec<OsString>, environment: &Environment, log: &Log<'_>) -> Result<Vec<OsString>> {
+fn with_defaults(
+    arguments: Vec<OsString>,
+    environment: &Environment,
+    log: &Log<'_>,
+) -> Result<Vec<OsString>> {
     let mut words = Vec::new();
     if let Some(text) = environment.get(FPMOPTS) {
         log.warn("Loading flags from FPMOPTS environment variable");
@@ -288,7 +318,9 @@ fn refuse_input(from: &str) -> Result<()> {
         "gem" => "install it into a directory with `gem install --install-dir DIR NAME`",
         "npm" => "install it into a directory with `npm install --global --prefix DIR NAME`",
         "python" => "install it into a directory with `pip install --target DIR NAME`",
-        "virtualenv" => "make the environment with `python3 -m venv DIR`, and install into it with its own pip",
+        "virtualenv" => {
+            "make the environment with `python3 -m venv DIR`, and install into it with its own pip"
+        }
         "cpan" => "install it into a directory with `cpanm --local-lib-contained DIR NAME`",
         "pear" => "install it into a directory with `pear install --installroot DIR NAME`",
         "pleaserun" => "write a systemd unit, and give it with --deb-systemd or put it into the package",

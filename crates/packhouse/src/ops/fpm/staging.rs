@@ -33,7 +33,8 @@ impl Staging<'_> {
         let whole = argument.as_bytes();
         let at = whole.iter().skip(1).position(|byte| *byte == b'=').map(|at| at + 1);
         // A mapping has something on both sides, unless there is a file of that very name.
-        let mapping = at.filter(|at| at + 1 < whole.len() && !self.current.join(base).join(argument).exists());
+        let mapping =
+            at.filter(|at| at + 1 < whole.len() && !self.current.join(base).join(argument).exists());
         let (directory, source, destination) = match mapping {
             Some(at) => {
                 let (origin, destination) = (&whole[..at], &whole[at + 1..]);
@@ -145,7 +146,6 @@ impl Staging<'_> {
     }
 }
 
-
 /// What is at `path`, with its own mode, time and owner's numbers.
 pub(super) fn entry(path: &Path, metadata: &std::fs::Metadata, user: u32) -> Result<Entry> {
     let kind = metadata.file_type();
@@ -249,7 +249,8 @@ mod tests {
         fs::create_dir_all(root.path().join("a/b")).unwrap();
         let log = Log { level: Level::Fatal, on_message: &|_| {} };
         let current = root.path();
-        let staging = Staging { tree: FileTree::new(), current, chdir: None, prefix: None, user: 0, log: &log };
+        let staging =
+            Staging { tree: FileTree::new(), current, chdir: None, prefix: None, user: 0, log: &log };
         for (origin, directory, source) in [
             ("a/", "a/", "."),
             ("a", ".", "a"),

@@ -57,7 +57,8 @@ fn neutral(relation: &str, format: Format) -> Option<String> {
                 Some((bare, when)) if !relation.starts_with('(') => (bare, when),
                 _ => (relation, ""),
             };
-            let is_own = when.contains("interp") || bare.starts_with("rpmlib(") || bare.starts_with("config(");
+            let is_own =
+                when.contains("interp") || bare.starts_with("rpmlib(") || bare.starts_with("config(");
             (!is_own).then(|| bare.to_owned())
         }
         _ => {
@@ -85,6 +86,9 @@ pub(super) fn translate(draft: &mut Draft, from: &str, to: &str, log: &Log<'_>) 
         let pre_depends = std::mem::take(&mut relations.pre_depends);
         relations.depends.extend(pre_depends);
     }
+    // The package itself in rpm's words; the other formats know it by its name.
+    let name = draft.name.clone().unwrap_or_default();
+    relations.provides.retain(|provides| provides.split([' ', '(']).next() != Some(&name));
     let lists = [
         &mut relations.depends,
         &mut relations.recommends,
@@ -103,9 +107,6 @@ pub(super) fn translate(draft: &mut Draft, from: &str, to: &str, log: &Log<'_>) 
             }
         }
     }
-    // The package itself in rpm's words; the other formats know it by its name.
-    let name = draft.name.clone().unwrap_or_default();
-    relations.provides.retain(|provides| provides.split([' ', '(']).next() != Some(&name));
     if !matches!(to, "deb" | "rpm") {
         let weak = relations.recommends.drain(..).chain(relations.suggests.drain(..));
         match to {
@@ -123,7 +124,10 @@ pub(super) fn translate(draft: &mut Draft, from: &str, to: &str, log: &Log<'_>) 
         }
     }
     if !lost.is_empty() {
-        log.warn(format!("Left out, because {to} cannot say it or names it differently: {}", lost.join(", ")));
+        log.warn(format!(
+            "Left out, because {to} cannot say it or names it differently: {}",
+            lost.join(", ")
+        ));
     }
 }
 

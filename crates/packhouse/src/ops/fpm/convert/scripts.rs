@@ -105,7 +105,9 @@ fn functions(text: &str) -> BTreeMap<String, String> {
         let start = line.trim_start();
         let name = known.iter().find(|name| {
             let rest = start.strip_prefix("function ").unwrap_or(start).strip_prefix(**name);
-            rest.is_some_and(|rest| rest.trim_start().strip_prefix('(').is_some_and(|it| it.trim_start().starts_with(')')))
+            rest.is_some_and(|rest| {
+                rest.trim_start().strip_prefix('(').is_some_and(|it| it.trim_start().starts_with(')'))
+            })
         });
         let Some(name) = name else {
             outside.push(line);
@@ -149,11 +151,9 @@ fn functions(text: &str) -> BTreeMap<String, String> {
             rest = lines.next();
         }
     }
-    let outside: String = outside.iter().filter(|line| !line.trim().is_empty()).map(|line| format!("{line}\n")).collect();
-    bodies
-        .into_iter()
-        .map(|(name, body)| (name, format!("{outside}{}\n", body.join("\n"))))
-        .collect()
+    let outside: String =
+        outside.iter().filter(|line| !line.trim().is_empty()).map(|line| format!("{line}\n")).collect();
+    bodies.into_iter().map(|(name, body)| (name, format!("{outside}{}\n", body.join("\n")))).collect()
 }
 
 #[cfg(test)]
@@ -164,10 +164,7 @@ mod tests {
     fn functions_of_an_install_script_are_found() {
         let text = "# comment\nx=1\npost_install() {\n    :\n  if [ a ]; then { echo; }; fi\n}\npre_remove () { echo hi; }\n";
         let functions = functions(text);
-        assert_eq!(
-            functions["post_install"],
-            "# comment\nx=1\n    :\n  if [ a ]; then { echo; }; fi\n"
-        );
+        assert_eq!(functions["post_install"], "# comment\nx=1\n    :\n  if [ a ]; then { echo; }; fi\n");
         assert_eq!(functions["pre_remove"], "# comment\nx=1\n echo hi;\n");
         assert_eq!(functions.len(), 2);
     }

@@ -53,7 +53,9 @@ impl Output for Apk {
         let mut files = std::mem::take(&mut self.draft.files);
         files.complete();
         let missing = |given: &str| {
-            Failure::Other(anyhow::anyhow!("--config-files '{given}' is neither in the package nor on this machine"))
+            Failure::Other(anyhow::anyhow!(
+                "--config-files '{given}' is neither in the package nor on this machine"
+            ))
         };
         for path in super::config_files(&mut files, &self.draft.config_files, context, missing)? {
             if let Some(entry) = files.entry_mut(&path) {
@@ -66,7 +68,10 @@ impl Output for Apk {
         let metadata = &mut package.metadata;
         metadata.name = PackageName::new(draft.name())?;
         metadata.arch = Arch::parse(&draft.architecture).ok_or_else(|| {
-            anyhow::anyhow!("apk has no architecture `{}`; x86_64, aarch64, x86, armv7, noarch, …", draft.architecture)
+            anyhow::anyhow!(
+                "apk has no architecture `{}`; x86_64, aarch64, x86, armv7, noarch, …",
+                draft.architecture
+            )
         })?;
         metadata.version = Version {
             release: draft.iteration.clone(),

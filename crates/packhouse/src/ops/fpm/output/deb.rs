@@ -45,7 +45,8 @@ fn name(given: &str, log: &Log<'_>) -> String {
         let text = "Debian tools (dpkg/apt) don't do well with packages that use capital letters in the name. In some \
                     cases it will automatically downcase them, in others it will not. It is confusing. Best to not use \
                     any capital letters at all. I have downcased the package name for you just to be safe.";
-        let details = vec![("oldname", Detail::Text(given.into())), ("fixedname", Detail::Text(lower.clone()))];
+        let details =
+            vec![("oldname", Detail::Text(given.into())), ("fixedname", Detail::Text(lower.clone()))];
         log.say(Level::Warn, text, details);
     }
     if lower.contains('_') {
@@ -61,7 +62,9 @@ fn name(given: &str, log: &Log<'_>) -> String {
 fn version(given: &str, log: &Log<'_>) -> Result<String> {
     let is_good = |version: &str| {
         let rest = match version.split_once(':') {
-            Some((epoch, rest)) if !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+            Some((epoch, rest)) if !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_digit()) => {
+                rest
+            }
             _ => version,
         };
         !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "+~.-".contains(c))
@@ -105,7 +108,8 @@ impl Output for Deb {
         let (line, log) = (context.line, context.log);
         self.check_provides(log)?;
         self.put_units(context)?;
-        let after_purge = line.one("deb-after-purge").map(|script| read_text(&named(context.environment, script)));
+        let after_purge =
+            line.one("deb-after-purge").map(|script| read_text(&named(context.environment, script)));
         let after_purge = after_purge.transpose()?;
         let units: Vec<String> = self.units(context)?;
         let parts = Parts {
@@ -191,8 +195,8 @@ impl Deb {
                 None => Ok(format!("{name}.service")),
                 // Every kind of unit that systemd installs; fpm 1.17.0 knows the first two.
                 Some(at) => match &name[at..] {
-                    ".service" | ".timer" | ".socket" | ".path" | ".mount" | ".automount" | ".target" | ".swap"
-                    | ".slice" => Ok(name),
+                    ".service" | ".timer" | ".socket" | ".path" | ".mount" | ".automount" | ".target"
+                    | ".swap" | ".slice" => Ok(name),
                     other => Err(Failure::Configuration(format!(
                         "Invalid systemd unit file extension: {other}. Expected .service or .timer, or no extension."
                     ))),
@@ -207,7 +211,9 @@ impl Deb {
         let units = self.units(context)?;
         for (file, unit) in context.line.many("deb-systemd").zip(units) {
             let bytes = fs::read(named(context.environment, file))?;
-            self.draft.files.insert(super::path(format!("{directory}/{unit}"))?, Entry::bytes(bytes, 0o644))?;
+            self.draft
+                .files
+                .insert(super::path(format!("{directory}/{unit}"))?, Entry::bytes(bytes, 0o644))?;
         }
         Ok(())
     }
@@ -216,7 +222,8 @@ impl Deb {
     fn put_changelogs(&mut self, context: &Context<'_>) -> Result<()> {
         let read = |flag: &str| context.line.one(flag).map(|file| fs::read(named(context.environment, file)));
         let directory = format!("usr/share/doc/{}", self.draft.name());
-        let (debian, upstream) = (format!("{directory}/changelog.Debian.gz"), format!("{directory}/changelog.gz"));
+        let (debian, upstream) =
+            (format!("{directory}/changelog.Debian.gz"), format!("{directory}/changelog.gz"));
         let own = read("deb-changelog").transpose()?;
         let upstreams = read("deb-upstream-changelog").transpose()?;
         let has = |path: &str| super::path(path).is_ok_and(|path| self.draft.files.entry(&path).is_some());
@@ -274,7 +281,10 @@ impl Deb {
             let to = super::path(format!("etc/init/{name}.conf"))?;
             let bytes = fs::read(named(context.environment, upstart))?;
             files.insert(to.clone(), Entry::bytes(bytes, 0o644))?;
-            files.insert(super::path(format!("etc/init.d/{name}"))?, Entry::symlink("/lib/init/upstart-job"))?;
+            files.insert(
+                super::path(format!("etc/init.d/{name}"))?,
+                Entry::symlink("/lib/init/upstart-job"),
+            )?;
             paths.push(to);
         }
         Ok(paths)
@@ -288,7 +298,8 @@ impl Deb {
             context.log.warn(
                 "Debian packaging tools generally labels all files in /etc as config files, as mandated by policy, so fpm defaults to this behavior for deb packages. You can disable this default behavior with --deb-no-default-config-files flag",
             );
-            let etc = self.draft.files.iter().filter(|(path, entry)| entry.is_file() && path.is_within("/etc"));
+            let etc =
+                self.draft.files.iter().filter(|(path, entry)| entry.is_file() && path.is_within("/etc"));
             found.extend(etc.map(|(path, _)| path.clone()));
         }
         let missing = |given: &str| {
@@ -333,7 +344,9 @@ impl Deb {
             ("Version", self.whole_version()),
             ("License", draft.license.replace('\n', " ")),
         ];
-        fields.extend(draft.vendor.clone().filter(|vendor| !vendor.is_empty()).map(|vendor| ("Vendor", vendor)));
+        fields.extend(
+            draft.vendor.clone().filter(|vendor| !vendor.is_empty()).map(|vendor| ("Vendor", vendor)),
+        );
         fields.extend([
             ("Architecture", draft.architecture.clone()),
             ("Maintainer", draft.maintainer.clone()),
@@ -386,10 +399,8 @@ impl Deb {
         let named = |flag: &str| line.one(flag).filter(|name| *name != "root");
         let (user, group) = (named("deb-user"), named("deb-group"));
         let keeps = line.is_on("deb-use-file-permissions");
-        let owner = Owner {
-            user: user.unwrap_or("root").to_owned(),
-            group: group.unwrap_or("root").to_owned(),
-        };
+        let owner =
+            Owner { user: user.unwrap_or("root").to_owned(), group: group.unwrap_or("root").to_owned() };
         let is_numeric = !keeps && user.is_none() && group.is_none();
         let deb = deb::Options {
             owner: (!keeps).then_some(owner),

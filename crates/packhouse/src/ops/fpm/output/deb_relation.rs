@@ -143,7 +143,9 @@ pub(super) fn fix_provides(given: &str, log: &Log<'_>) -> Option<String> {
 /// Whether Debian takes it for something that is provided.
 pub(super) fn is_valid_provides(text: &str) -> bool {
     let (name, version) = match text.split_once('(') {
-        Some((name, rest)) => (name.trim_end(), rest.strip_prefix("= ").and_then(|rest| rest.strip_suffix(')'))),
+        Some((name, rest)) => {
+            (name.trim_end(), rest.strip_prefix("= ").and_then(|rest| rest.strip_suffix(')')))
+        }
         None => (text, Some("0")),
     };
     let is_version = |version: &str| {

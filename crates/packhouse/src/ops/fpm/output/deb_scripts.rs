@@ -91,8 +91,8 @@ impl Parts<'_> {
     }
 
     fn preinst(&self, (install, upgrade): (Option<&str>, Option<&str>)) -> String {
-        let functions =
-            [("before_upgrade", upgrade), ("before_install", install)].map(|(name, body)| function(name, body.unwrap_or_default()));
+        let functions = [("before_upgrade", upgrade), ("before_install", install)]
+            .map(|(name, body)| function(name, body.unwrap_or_default()));
         self.start()
             + &functions.concat()
             + "

@@ -27,11 +27,14 @@ impl FreeBsd {
             text[..digits].parse::<u64>().is_ok_and(|number| number > 0)
         });
         let (full_version, version) = match iteration {
-            Some(iteration) => (format!("{}_{iteration}", draft.version()), format!("{}-{iteration}", draft.version())),
+            Some(iteration) => {
+                (format!("{}_{iteration}", draft.version()), format!("{}-{iteration}", draft.version()))
+            }
             None => (draft.version().to_owned(), draft.version().to_owned()),
         };
         let machine = context.environment.machine.as_str();
-        let word = if matches!(draft.architecture.as_str(), "native" | "") { machine } else { &draft.architecture };
+        let word =
+            if matches!(draft.architecture.as_str(), "native" | "") { machine } else { &draft.architecture };
         // FreeBSD's own words (its `MACHINE_ARCH`); fpm has those of the first two lines, and the width of a pointer
         // for others.
         let arch = match word {
@@ -121,7 +124,9 @@ impl FreeBsd {
                 Moment::BeforeRemove => "pre-deinstall",
                 Moment::AfterRemove => "post-deinstall",
                 Moment::BeforeUpgrade | Moment::AfterUpgrade => {
-                    context.log.warn(format!("FreeBSD's packages have no script {}; it is left out", moment.name()));
+                    context
+                        .log
+                        .warn(format!("FreeBSD's packages have no script {}; it is left out", moment.name()));
                     continue;
                 }
             };

@@ -20,8 +20,8 @@ use std::path::Path;
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::{
-    Arch, Content, Entry, FileTree, Format, Kind, Metadata, Options, Package, PackageName, PackagePath, Relations,
-    Resources, Scripts, Setup, Timestamp, Version,
+    Arch, Content, Entry, FileTree, Format, Kind, Metadata, Options, Package, PackageName, PackagePath,
+    Relations, Resources, Scripts, Setup, Timestamp, Version,
 };
 use packhouse_project::fpm::CommandLine;
 
@@ -276,9 +276,8 @@ fn config_files(
             *files = staging.tree;
             files.complete();
         }
-        let below = files.iter().filter(|(path, entry)| {
-            entry.is_file() && (*path == &root || is_below(path, &root))
-        });
+        let below =
+            files.iter().filter(|(path, entry)| entry.is_file() && (*path == &root || is_below(path, &root)));
         found.extend(below.map(|(path, _)| path.clone()));
     }
     found.sort();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use packhouse_package::{Format, FileTree, Mark, Moment, Options, pacman};
+use packhouse_package::{FileTree, Format, Mark, Moment, Options, pacman};
 
 use super::super::draft::Draft;
 use super::super::log::{Detail, Failure, Level, Result};
@@ -41,7 +41,9 @@ impl Pacman {
             }
         }
         let is_odd = |relation: &&String| {
-            relation.chars().any(|c| !(c.is_ascii_alphanumeric() || c.is_whitespace() || "><=+._@-".contains(c)))
+            relation
+                .chars()
+                .any(|c| !(c.is_ascii_alphanumeric() || c.is_whitespace() || "><=+._@-".contains(c)))
         };
         let removed: Vec<String> = draft.relations.depends.iter().filter(is_odd).cloned().collect();
         if !removed.is_empty() {
@@ -80,7 +82,9 @@ impl Output for Pacman {
         let mut files = std::mem::take(&mut self.draft.files);
         files.complete();
         let missing = |given: &str| {
-            Failure::Other(anyhow::anyhow!("--config-files '{given}' is neither in the package nor on this machine"))
+            Failure::Other(anyhow::anyhow!(
+                "--config-files '{given}' is neither in the package nor on this machine"
+            ))
         };
         let config = super::config_files(&mut files, &self.draft.config_files, context, missing)?;
         for (path, entry) in files.iter_mut() {
@@ -103,11 +107,17 @@ impl Output for Pacman {
 
 impl Pacman {
     /// `.PKGINFO`, the keys in fpm's order.
-    fn info(&self, files: &FileTree, config: &[packhouse_package::PackagePath], context: &Context<'_>) -> String {
+    fn info(
+        &self,
+        files: &FileTree,
+        config: &[packhouse_package::PackagePath],
+        context: &Context<'_>,
+    ) -> String {
         let draft = &self.draft;
         let epoch = draft.epoch.as_deref().map(|epoch| format!("{epoch}:")).unwrap_or_default();
         let url = draft.url.clone().filter(|url| !url.is_empty());
-        let size: u64 = files.iter().map(|(_, entry)| if entry.is_file() { super::size(entry) } else { 0 }).sum();
+        let size: u64 =
+            files.iter().map(|(_, entry)| if entry.is_file() { super::size(entry) } else { 0 }).sum();
         let mut lines: Vec<(&str, String)> = vec![
             ("pkgname", draft.name().into()),
             ("pkgver", format!("{epoch}{}", self.full_version)),
@@ -153,7 +163,9 @@ impl Pacman {
             (Moment::BeforeRemove, "pre_remove"),
             (Moment::AfterRemove, "post_remove"),
         ];
-        let texts = functions.into_iter().filter_map(|(moment, name)| Some(function(name, self.draft.scripts.get(&moment)?)));
+        let texts = functions
+            .into_iter()
+            .filter_map(|(moment, name)| Some(function(name, self.draft.scripts.get(&moment)?)));
         Some(texts.collect::<String>()).filter(|text| !text.is_empty())
     }
 }

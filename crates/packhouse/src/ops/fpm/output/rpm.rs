@@ -97,7 +97,8 @@ impl Output for Rpm {
         refuse(context.line)?;
         let files = self.files(context)?;
         let mut options = self.options(context)?;
-        let mut package = super::package(&self.draft, files, packhouse_package::Options::default(), context.time);
+        let mut package =
+            super::package(&self.draft, files, packhouse_package::Options::default(), context.time);
         self.describe(&mut package.metadata, &mut options, context)?;
         package.options.compression = Some(compression(context.line)?);
         package.options.rpm = options;
@@ -188,7 +189,9 @@ impl Rpm {
             };
             let root = super::path(&below)?;
             if tree.entry(&root).is_none() {
-                return Err(anyhow::anyhow!("--directories '{given}': there is no {root} in the package").into());
+                return Err(
+                    anyhow::anyhow!("--directories '{given}': there is no {root} in the package").into()
+                );
             }
             let within = directories().filter(|path| **path == root || super::is_below(path, &root));
             owned.extend(within.cloned());
@@ -200,7 +203,10 @@ impl Rpm {
         let (line, environment) = (context.line, context.environment);
         let mut options = Options {
             dist: self.dist.clone(),
-            summary: Some(line.one("rpm-summary").map_or_else(|| super::summary(&self.draft.description), str::to_owned)),
+            summary: Some(
+                line.one("rpm-summary")
+                    .map_or_else(|| super::summary(&self.draft.description), str::to_owned),
+            ),
             file_digest: digest(line)?,
             prefixes: vec![prefix(line)],
             changelog: Some(self.changelog(context)?),
@@ -233,7 +239,8 @@ impl Rpm {
         let scripts = &self.draft.scripts;
         let get = |moment: Moment| scripts.get(&moment).map(String::as_str);
         let mut scriptlets = Vec::new();
-        let is_generated = scripts.contains_key(&Moment::BeforeUpgrade) || scripts.contains_key(&Moment::AfterUpgrade);
+        let is_generated =
+            scripts.contains_key(&Moment::BeforeUpgrade) || scripts.contains_key(&Moment::AfterUpgrade);
         for (scriptlet, moment, upgrade) in [
             (Scriptlet::Pre, Moment::BeforeInstall, Some(Moment::BeforeUpgrade)),
             (Scriptlet::Post, Moment::AfterInstall, Some(Moment::AfterUpgrade)),
@@ -331,7 +338,11 @@ fn line_script(flag: &str, context: &Context<'_>) -> Result<Option<String>> {
     let Some(file) = context.line.one(flag) else { return Ok(None) };
     let path = named(context.environment, file);
     if !path.exists() {
-        context.log.error(format!("No such file (for {}): {:?}", flag.replace('-', "_"), path.display().to_string()));
+        context.log.error(format!(
+            "No such file (for {}): {:?}",
+            flag.replace('-', "_"),
+            path.display().to_string()
+        ));
         return Err(Failure::Said);
     }
     Ok(Some(read_text(&path)?))
@@ -383,8 +394,16 @@ fn compression(line: &CommandLine) -> Result<packhouse_package::archive::compres
 /// Definitions are rpmbuild's; in practice nearly all switch off what Packhouse never does.
 fn check_defines(line: &CommandLine, log: &Log<'_>) {
     const HARMLESS: [&str; 10] = [
-        "_build_id_links", "_use_internal_dependency_generator", "__os_install_post", "debug_package", "__strip",
-        "_missing_build_ids_terminate_build", "_enable_debug_packages", "__jar_repack", "__brp_mangle_shebangs", "_buildhost",
+        "_build_id_links",
+        "_use_internal_dependency_generator",
+        "__os_install_post",
+        "debug_package",
+        "__strip",
+        "_missing_build_ids_terminate_build",
+        "_enable_debug_packages",
+        "__jar_repack",
+        "__brp_mangle_shebangs",
+        "_buildhost",
     ];
     for define in line.many("rpm-rpmbuild-define") {
         let name = define.split_whitespace().next().unwrap_or_default();
@@ -399,7 +418,9 @@ fn check_defines(line: &CommandLine, log: &Log<'_>) {
 fn set_modes(tree: &mut FileTree, line: &CommandLine) -> Result<()> {
     let mode = |flag: &str| match line.one(flag).filter(|mode| *mode != "-") {
         None => Ok(None),
-        Some(text) => u16::from_str_radix(text, 8).map(Some).map_err(|_| anyhow::anyhow!("--{flag} '{text}' is no mode")),
+        Some(text) => u16::from_str_radix(text, 8)
+            .map(Some)
+            .map_err(|_| anyhow::anyhow!("--{flag} '{text}' is no mode")),
     };
     let (files, directories) = (mode("rpm-defattrfile")?, mode("rpm-defattrdir")?);
     for (_, entry) in tree.iter_mut() {
@@ -431,7 +452,9 @@ fn set_attributes(tree: &mut FileTree, line: &CommandLine) -> Result<()> {
     for (given, attribute) in attributes {
         let words: Vec<&str> = attribute.split(',').map(str::trim).collect();
         let [mode, user, group] = words[..] else {
-            return Err(anyhow::anyhow!("--rpm-attr '{attribute}:{given}' is not MODE,USER,GROUP:PATH").into());
+            return Err(
+                anyhow::anyhow!("--rpm-attr '{attribute}:{given}' is not MODE,USER,GROUP:PATH").into()
+            );
         };
         let path = super::path(given)?;
         let Some(entry) = tree.entry_mut(&path) else { continue };

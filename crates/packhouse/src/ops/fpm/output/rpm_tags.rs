@@ -10,24 +10,40 @@ pub(super) fn apply(line: &str, metadata: &mut Metadata, options: &mut Options, 
     let line = line.trim();
     if line.starts_with('%') || line.starts_with('#') || line.is_empty() {
         // `%define`, `%global`: they change what rpmbuild does, which is not used.
-        log.warn(format!("--rpm-tag '{line}' is for rpmbuild, which Packhouse does not use; it has no effect"));
+        log.warn(format!(
+            "--rpm-tag '{line}' is for rpmbuild, which Packhouse does not use; it has no effect"
+        ));
         return Ok(());
     }
     let (tag, value) = line.split_once(':').unwrap_or((line, ""));
     let (tag, value) = (tag.trim().to_lowercase(), value.trim());
     let value = match tag.as_str() {
-        "requires" | "requires(pre)" | "requires(post)" | "requires(preun)" | "requires(postun)"
-        | "requires(pretrans)" | "requires(posttrans)" | "requires(verify)" | "recommends" | "suggests"
-        | "supplements" | "enhances" | "provides" | "conflicts" | "obsoletes" => {
+        "requires"
+        | "requires(pre)"
+        | "requires(post)"
+        | "requires(preun)"
+        | "requires(postun)"
+        | "requires(pretrans)"
+        | "requires(posttrans)"
+        | "requires(verify)"
+        | "recommends"
+        | "suggests"
+        | "supplements"
+        | "enhances"
+        | "provides"
+        | "conflicts"
+        | "obsoletes" => {
             let kind = kind(&tag);
-            let relation = Relation::parse(value)
-                .ok_or_else(|| anyhow::anyhow!("--rpm-tag '{line}' names nothing"))?;
+            let relation =
+                Relation::parse(value).ok_or_else(|| anyhow::anyhow!("--rpm-tag '{line}' names nothing"))?;
             options.dependencies.push(Dependency { kind, relation });
             return Ok(());
         }
-        "autoreq" | "autoprov" | "autoreqprov" | "buildarch" | "buildarchitectures" | "buildroot" | "source"
-        | "source0" | "buildrequires" => {
-            log.warn(format!("--rpm-tag '{line}' is for rpmbuild, which Packhouse does not use; it has no effect"));
+        "autoreq" | "autoprov" | "autoreqprov" | "buildarch" | "buildarchitectures" | "buildroot"
+        | "source" | "source0" | "buildrequires" => {
+            log.warn(format!(
+                "--rpm-tag '{line}' is for rpmbuild, which Packhouse does not use; it has no effect"
+            ));
             return Ok(());
         }
         _ => Some(value.to_owned()).filter(|value| !value.is_empty()),
