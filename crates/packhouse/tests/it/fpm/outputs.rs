@@ -60,13 +60,15 @@ fn archives_hold_the_files_and_the_scripts() {
 fn an_installer_installs() {
     let fpm = Fpm::new();
     fs::write(fpm.path("ok.sh"), "#!/bin/sh\necho \"$INSTALL_DIR\" >\"$INSTALL_ROOT/said\"\n").unwrap();
-    let run = fpm.run("-s dir -t sh -n app --after-install ok.sh --before-install before.sh -C root .");
+    fs::write(fpm.path("first.sh"), "#!/bin/sh\necho first\n").unwrap();
+    let run = fpm.run("-s dir -t sh -n app --after-install ok.sh --before-install first.sh -C root .");
     assert_eq!(run.status, Some(0), "{}", run.stderr);
     let install = |arguments: &[&str]| {
         Command::new(fpm.path("app.sh")).args(arguments).current_dir(fpm.path("")).output().unwrap()
     };
     let output = install(&["-i", "here", "-v"]);
     assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("first\n"), "{output:?}");
     assert_eq!(fpm.read("here/current/usr/bin/app"), b"hi\n");
     assert!(String::from_utf8(fpm.read("here/said")).unwrap().starts_with("here/releases/"));
     let output = install(&["-r", "-i", "flat"]);

@@ -80,7 +80,12 @@ impl Output for Apk {
         };
         let read = |list: &[String]| list.iter().filter_map(|given| Relation::parse(given)).collect();
         if !context.line.is_on("no-depends") {
-            metadata.relations.depends = read(&draft.relations.depends);
+            let (lost, depends): (Vec<String>, Vec<String>) =
+                draft.relations.depends.iter().cloned().partition(|relation| relation.contains("!="));
+            if !lost.is_empty() {
+                context.log.warn(format!("Left out, because apk cannot say it: {}", lost.join(", ")));
+            }
+            metadata.relations.depends = read(&depends);
         }
         metadata.relations.provides = read(&draft.relations.provides);
         metadata.relations.conflicts = read(&draft.relations.conflicts);

@@ -10,7 +10,7 @@ use packhouse_package::{
 use packhouse_project::fpm::CommandLine;
 
 use super::super::draft::{Draft, named, read_text};
-use super::super::log::{Failure, Log, Result};
+use super::super::log::{Detail, Failure, Level, Log, Result};
 use super::super::name::Tokens;
 use super::deb_relation::next_of_last;
 use super::wrapper::function;
@@ -138,6 +138,8 @@ impl Rpm {
         let mut tree = std::mem::take(&mut self.draft.files);
         tree.complete();
         let missing = |given: &str| -> Failure {
+            let path = vec![("path", Detail::Text(given.into()))];
+            context.log.say(Level::Error, "Failed to find given --config-file", path);
             anyhow::anyhow!(
                 "Could not find config file '{given}' in staging area or on host. This can happen if you specify \
                  `--config-file '{given}'` but this file does not exist in the source package and also does not exist \
