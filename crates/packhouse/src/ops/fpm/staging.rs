@@ -86,16 +86,10 @@ impl Staging<'_> {
         }
         let is_into = destination.ends_with(b"/")
             || PackagePath::new(destination).map_or(true, |path| {
-                self.tree.entry(&path).is_some_and(Entry::is_directory) || self.leads_to_something(&path)
+                self.tree.entry(&path).is_some_and(Entry::is_directory) || self.tree.has_entries_below(&path)
             });
         let target = if is_into { join(destination, source) } else { destination.to_vec() };
         self.put(&path, &metadata, &target)
-    }
-
-    /// Whether `path` is a directory that nobody named, because something lies below it.
-    fn leads_to_something(&self, path: &PackagePath) -> bool {
-        let directory = String::from_utf8_lossy(path.as_bytes()).into_owned();
-        self.tree.iter().any(|(other, _)| other.is_within(&directory))
     }
 
     /// A directory and everything below it; symbolic links are not followed.
