@@ -17,56 +17,21 @@ packhouse=$(realpath -- "$1")
 script=$(realpath -- "$0")
 repository=${script%/scripts/acceptance/containers.sh}
 
-for program in docker docker-registry git curl; do
-    if ! command -v "$program" >/dev/null 2>&1; then
-        echo "error: $program is not installed" >&2
-        echo "  help: run  scripts/clients.sh" >&2
-        exit 1
-    fi
-done
+# Which engine is used is the user's to say.
+docker_config=${DOCKER_CONFIG:-${HOME:-/root}/.docker}
+. "$repository/scripts/acceptance/judging.sh"
+export DOCKER_CONFIG="$docker_config"
+needs docker docker-registry git curl
 "$repository/scripts/base-image.sh" debian 12
 
-work=$(mktemp -d)
 port=${PORT:-5042}
 registry=
 clean=
-clean_up() {
+stop() {
     [ -z "$registry" ] || kill "$registry" 2>/dev/null || true
     [ -z "$clean" ] || docker rm --force --volumes "$clean" >/dev/null 2>&1 || true
     docker image ls --quiet "127.0.0.1:${port:-0}/orchestrator/*" | sort -u | xargs -r docker image rm --force >/dev/null || true
-    if [ -n "${KEEP:-}" ]; then echo "kept $work" >&2; else rm -rf -- "$work"; fi
 }
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
-
-# The user's keys and settings take no part; which engine is used is theirs to say.
-docker_config=${DOCKER_CONFIG:-${HOME:-/root}/.docker}
-export DOCKER_CONFIG="$docker_config" HOME="$work/home" LC_ALL=C.UTF-8 TZ=UTC
-unset XDG_DATA_HOME GNUPGHOME PACKHOUSE_SIGNING_KEY GITHUB_REF SOURCE_DATE_EPOCH || true
-mkdir -p "$HOME"
-failures=0
-
-# ok SENTENCE COMMAND…: the sentence is true when the command succeeds.
-ok() {
-    sentence=$1
-    shift
-    if "$@" >"$work/output" 2>&1; then
-        echo "ok      $sentence"
-    else
-        echo "FAILED  $sentence"
-        sed 's/^/        /' "$work/output"
-        failures=$((failures + 1))
-    fi
-}
-
-# must SENTENCE COMMAND…: as ok, and nothing after it makes sense without it.
-must() {
-    before=$failures
-    ok "$@"
-    [ "$failures" -eq "$before" ] || exit 1
-}
-
-not() { ! "$@"; }
 
 # --- a registry -----------------------------------------------------------------------------------------------
 

@@ -21,54 +21,16 @@ if [ "$(id -u)" -ne 0 ]; then
     exec unshare --map-root-user --user -- "$script" "$packhouse"
 fi
 
-for program in curl dpkg git gpgv ldd mix rpm; do
-    if ! command -v "$program" >/dev/null 2>&1; then
-        echo "error: $program is not installed" >&2
-        echo "  help: run  scripts/clients.sh" >&2
-        exit 1
-    fi
-done
+. "$repository/scripts/acceptance/judging.sh"
+needs curl dpkg git gpgv ldd mix rpm
 
-work=$(mktemp -d)
 service=
-clean_up() {
-    [ -z "$service" ] || kill -KILL "$service" 2>/dev/null || true
-    if [ -n "${KEEP:-}" ]; then echo "kept $work" >&2; else rm -rf -- "$work"; fi
-}
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
-
-# Neither the user's keys nor their settings take part.
-export HOME="$work/home" LC_ALL=C.UTF-8 TZ=UTC
-unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME GNUPGHOME PACKHOUSE_SIGNING_KEY GITHUB_REF || true
-unset SOURCE_DATE_EPOCH || true
-mkdir -p "$HOME"
+stop() { [ -z "$service" ] || kill -KILL "$service" 2>/dev/null || true; }
 
 project="$work/project"
 site="$work/site"
 debs="debian/12 ubuntu/20.04 ubuntu/22.04"
 rpms="amazon-linux/2 centos/7 rhel/7 rocky/8"
-failures=0
-
-# ok SENTENCE COMMAND…: the sentence is true when the command succeeds.
-ok() {
-    sentence=$1
-    shift
-    if "$@" >"$work/output" 2>&1; then
-        echo "ok      $sentence"
-    else
-        echo "FAILED  $sentence"
-        sed 's/^/        /' "$work/output"
-        failures=$((failures + 1))
-    fi
-}
-
-# must SENTENCE COMMAND…: as ok, and nothing after it makes sense without it.
-must() {
-    before=$failures
-    ok "$@"
-    [ "$failures" -eq "$before" ] || exit 1
-}
 
 # same SENTENCE EXPECTED ACTUAL
 same() { ok "$1" compare "$2" "$3"; }
@@ -79,7 +41,6 @@ compare() {
     }
 }
 
-not() { ! "$@"; }
 commit() { git -C "$project" -c user.name=Test -c user.email=test@example.com commit --quiet --all --message "$1"; }
 release() { "$packhouse" -C "$project" release --all --engine host --to "$site" "$@"; }
 listing() { (cd "$1" && find . -type f -exec sha256sum {} + | sort -k 2); }

@@ -24,7 +24,8 @@ const OUTPUT: &str = "pkg";
 #[derive(Clone, Debug)]
 pub struct Source {
     root: PathBuf,
-    in_git: bool,
+    /// Where the project lies in Git's working tree; `None` outside Git.
+    in_git: Option<PathBuf>,
 }
 
 /// The commit a source was checked out from.
@@ -38,7 +39,7 @@ pub struct Revision {
     pub time: i64,
     /// The checked-out branch; `None` on a detached HEAD.
     pub branch: Option<String>,
-    /// The newest tag that the commit holds.
+    /// The newest tag that the commit holds, once [`Source::tag`] was asked.
     pub tag: Option<String>,
     /// The project's files differ from the commit's.
     pub is_dirty: bool,
@@ -48,71 +49,79 @@ impl Source {
     /// The working tree below `root`, an absolute path.
     ///
     /// # Errors
-    /// When Git is there and refuses to look at a repository (`safe.directory`).
+    /// When Git has to be asked whether it ignores `root`, and refuses to look at the repository
+    /// (`safe.directory`).
     pub fn open(root: &Path) -> Result<Source> {
-        let mut source = Source { root: root.into(), in_git: false };
-        let inside = root.ancestors().any(|directory| directory.join(".git").exists());
-        if inside {
-            // Fails where `root` is itself ignored, as a scratch directory inside a checkout is.
-            source.git(&["rev-parse", "--git-dir"])?;
-            source.in_git =
-                source.git_succeeds(&["check-ignore", "--quiet", "."]).is_ok_and(|ignored| !ignored);
+        let top = root.ancestors().find(|directory| directory.join(".git").exists());
+        let mut source = Source {
+            root: root.into(),
+            in_git: top.and_then(|top| root.strip_prefix(top).ok()).map(Path::to_owned),
+        };
+        // A scratch directory inside a checkout is ignored; its top never is.
+        if top.is_some_and(|top| top != root) && source.is_ignored()? {
+            source.in_git = None;
         }
         Ok(source)
     }
 
-    /// The commit that is checked out; `None` outside Git and before the first commit.
+    /// git-check-ignore(1): 0 is yes, 1 is no.
+    fn is_ignored(&self) -> Result<bool> {
+        let arguments = ["check-ignore", "--quiet", "."];
+        let output = git_command(&self.root, &arguments).output().map_err(no_git)?;
+        match output.status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(refused(&arguments, &output.stderr)),
+        }
+    }
+
+    /// The commit that is checked out; `None` outside Git and before the first commit. Its tag is looked for
+    /// in [`Source::tag`].
     ///
     /// # Errors
-    /// When Git fails for another reason.
+    /// When Git fails.
     pub fn revision(&self) -> Result<Option<Revision>> {
-        if !self.in_git {
+        let Some(place) = &self.in_git else { return Ok(None) };
+        // Most of what each takes is starting Git.
+        let (head, status) = std::thread::scope(|scope| {
+            let head = ["log", "-1", "--no-show-signature", "--abbrev=7", "--format=%H %h %ct", "HEAD"];
+            let head = scope.spawn(move || self.git_line(&head));
+            let status = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--no-renames", "-z"];
+            let status = self.git(&[&status[..], &["--untracked-files=all", "--", "."]].concat());
+            (head.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), status)
+        });
+        // git-status(1), "Porcelain Format Version 2": names are those in the working tree.
+        let status = status?;
+        let lines = || status.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+        let about = |what: &[u8]| lines().find_map(|line| line.strip_prefix(what));
+        if about(b"# branch.oid ") == Some(b"(initial)") {
             return Ok(None);
         }
-        // Most of what each takes is starting Git; side by side they take a third of the time.
-        let (head, tag, status, untracked) = std::thread::scope(|scope| {
-            let head = scope.spawn(|| {
-                self.git_line(&[
-                    "log",
-                    "-1",
-                    "--no-show-signature",
-                    "--abbrev=7",
-                    "--format=%H %h %ct",
-                    "HEAD",
-                ])
-            });
-            let tag = scope.spawn(|| self.git_line(&["describe", "--tags", "--abbrev=0"]).ok());
-            let untracked = scope.spawn(|| self.untracked());
-            let status = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z"];
-            let status = self.git(&[&status[..], &["--untracked-files=no", "--", "."]].concat());
-            (join(head), join(tag), status, join(untracked))
-        });
-        let head = match head {
-            Ok(head) => head,
-            Err(error) => {
-                return match self.git_succeeds(&["rev-parse", "--verify", "--quiet", "HEAD"])? {
-                    true => Err(error),
-                    false => Ok(None),
-                };
-            }
+        // No branch may be called `(detached)`.
+        let branch = about(b"# branch.head ").filter(|branch| *branch != b"(detached)");
+        let output = place.join(OUTPUT);
+        let is_change = |line: &[u8]| match line.strip_prefix(b"? ") {
+            Some(untracked) => !Path::new(OsStr::from_bytes(untracked)).starts_with(&output),
+            None => !line.starts_with(b"# "),
         };
+        let head = head?;
         let mut words = head.split(' ');
         let mut word = || words.next().unwrap_or_default();
         let (commit, short, time) = (word(), word(), word());
-        let status = status?;
-        let lines = || status.split(|byte| *byte == 0).filter(|line| !line.is_empty());
-        // git-status(1), "Porcelain Format Version 2"; no branch may be called `(detached)`.
-        let branch = lines().find_map(|line| line.strip_prefix(b"# branch.head "));
-        let branch = branch.filter(|branch| *branch != b"(detached)");
-        let is_changed = lines().any(|line| !line.starts_with(b"# "));
         Ok(Some(Revision {
             commit: commit.into(),
             short: short.into(),
             time: time.parse().unwrap_or(0),
             branch: branch.map(|branch| String::from_utf8_lossy(branch).into_owned()),
-            tag,
-            is_dirty: is_changed || !untracked?.is_empty(),
+            tag: None,
+            is_dirty: lines().any(is_change),
         }))
+    }
+
+    /// The newest tag that the checked-out commit holds; `None` when there is none.
+    pub fn tag(&self) -> Option<String> {
+        self.in_git.as_ref()?;
+        self.git_line(&["describe", "--tags", "--abbrev=0"]).ok()
     }
 
     /// Copies the source to `destination`, a directory that exists: files with modes and times, symbolic
@@ -173,7 +182,7 @@ impl Source {
 
     /// Every file, relative to the root; outside Git every directory, too.
     fn all(&self) -> Result<Vec<PathBuf>> {
-        if self.in_git {
+        if self.in_git.is_some() {
             return self.files();
         }
         let mut all = Vec::new();
@@ -213,7 +222,7 @@ impl Source {
         if !root.join(".git").exists() {
             return Ok(Vec::new()); // Git would answer for the repository around it
         }
-        let files = Source { root, in_git: true }.files()?;
+        let files = Source { root, in_git: Some(PathBuf::new()) }.files()?;
         Ok(files.into_iter().map(|file| path.join(file)).collect())
     }
 
@@ -231,15 +240,6 @@ impl Source {
     fn git_line(&self, arguments: &[&str]) -> Result<String> {
         Ok(String::from_utf8_lossy(&self.git(arguments)?).trim_end().to_owned())
     }
-
-    fn git_succeeds(&self, arguments: &[&str]) -> Result<bool> {
-        let output = git_command(&self.root, arguments).output().map_err(no_git)?;
-        Ok(output.status.success())
-    }
-}
-
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn tracked(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -305,8 +305,11 @@ fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::Git { command: arguments.join(" "), message })
+    Err(refused(arguments, &output.stderr))
+}
+
+fn refused(arguments: &[&str], said: &[u8]) -> Error {
+    Error::Git { command: arguments.join(" "), message: String::from_utf8_lossy(said).trim().to_owned() }
 }
 
 fn no_git(source: io::Error) -> Error {

@@ -265,9 +265,10 @@ impl FileTree {
         at: Option<&PackagePath>,
         skip: &[&str],
     ) -> Result<(), Error> {
-        for item in fs::read_dir(directory)? {
-            let item = item?;
-            let name = item.file_name();
+        // All names first: each level that is open would be a file that the process has open.
+        let names = fs::read_dir(directory)?.map(|item| Ok(item?.file_name()));
+        for name in names.collect::<std::io::Result<Vec<_>>>()? {
+            let on_disk = directory.join(&name);
             if skip.iter().any(|skipped| name.as_bytes() == skipped.as_bytes()) {
                 continue;
             }
@@ -275,14 +276,14 @@ impl FileTree {
                 Some(at) => at.join(name.as_bytes()),
                 None => PackagePath::new(name.as_bytes()),
             }
-            .map_err(|source| Error::Path { on_disk: item.path(), source })?;
-            let entry = Entry::from_disk(&item.path())?;
+            .map_err(|source| Error::Path { on_disk: on_disk.clone(), source })?;
+            let entry = Entry::from_disk(&on_disk)?;
             let is_directory = entry.is_directory();
             if !(is_directory && self.0.get(&path).is_some_and(Entry::is_directory)) {
                 self.insert(path.clone(), entry)?;
             }
             if is_directory {
-                self.add_directory(&item.path(), Some(&path), skip)?;
+                self.add_directory(&on_disk, Some(&path), skip)?;
             }
         }
         Ok(())

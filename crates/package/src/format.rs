@@ -104,6 +104,18 @@ pub trait PackageFormat: Send + Sync {
     /// Which compressions its clients read, the format's default first.
     fn compressions(&self) -> &'static [Compression];
 
+    /// A version of this format's without the release that stands for none, as in `1.0` for an rpm's `1.0-1`: what
+    /// packages of one project have in common.
+    fn without_release<'a>(&self, version: &'a str) -> &'a str {
+        version
+    }
+
+    /// Whether packages of this format have the relation, as it is inspected, without anybody having asked for it.
+    fn is_implied(&self, relation: &str) -> bool {
+        let _ = relation;
+        false
+    }
+
     /// Reads a package of this format from its start.
     ///
     /// # Errors

@@ -90,6 +90,8 @@ pub struct Relations {
 
 /// For version and release each, in bytes: with a name of 128 a file's name stays below 255, which is Linux's limit.
 const LONGEST_VERSION: usize = 100;
+/// Of a text: more than anybody reads, and less than what package managers and readers of indexes choke on.
+const LONGEST_TEXT: usize = 1 << 20;
 
 impl Metadata {
     /// Checks what no format could write: control characters in one-line fields (a line break in any of them
@@ -127,6 +129,16 @@ impl Metadata {
                     size: value.len() as u64,
                     format: "a file's name",
                     limit: LONGEST_VERSION as u64,
+                });
+            }
+        }
+        for (field, value) in lines.iter().chain(&[("description", self.description.as_str())]) {
+            if value.len() > LONGEST_TEXT {
+                return Err(Error::TooLarge {
+                    what: format!("the package's {field}"),
+                    size: value.len() as u64,
+                    format: "a package",
+                    limit: LONGEST_TEXT as u64,
                 });
             }
         }

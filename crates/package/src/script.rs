@@ -16,6 +16,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{Error, Result};
+
 /// When a script runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
@@ -53,6 +55,18 @@ impl Moment {
             Moment::AfterUpgrade => "after-upgrade",
             Moment::BeforeRemove => "before-remove",
             Moment::AfterRemove => "after-remove",
+        }
+    }
+
+    /// Its name as a shell function, as in `after_remove`.
+    pub(crate) fn function(self) -> &'static str {
+        match self {
+            Moment::BeforeInstall => "before_install",
+            Moment::AfterInstall => "after_install",
+            Moment::BeforeUpgrade => "before_upgrade",
+            Moment::AfterUpgrade => "after_upgrade",
+            Moment::BeforeRemove => "before_remove",
+            Moment::AfterRemove => "after_remove",
         }
     }
 }
@@ -149,6 +163,26 @@ impl Script {
     /// The script without its `#!` line.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The script as a file with its `#!` line, for a format whose clients start a program.
+    ///
+    /// # Errors
+    /// When only rpm can run it.
+    pub(crate) fn to_file(&self, format: &'static str) -> Result<String> {
+        self.refuse_lua(format)?;
+        let argument = self.argument().map(|argument| format!(" {argument}")).unwrap_or_default();
+        Ok(format!("#!{}{argument}\n{}", self.interpreter, self.text))
+    }
+
+    /// # Errors
+    /// When only rpm can run it.
+    pub(crate) fn refuse_lua(&self, format: &'static str) -> Result<()> {
+        if !self.is_lua() {
+            return Ok(());
+        }
+        let reason = "that Lua is within rpm; name a program, as in `#!/bin/sh`";
+        Err(Error::Option { format, option: "a script for", value: self.interpreter.clone(), reason })
     }
 }
 

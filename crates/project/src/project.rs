@@ -102,6 +102,13 @@ impl Project {
         &self.shared
     }
 
+    /// Whether a version comes from Git's newest tag, so that it has to be looked for.
+    pub fn wants_tag(&self) -> bool {
+        let settings = self.targets.iter().map(|target| &target.settings).chain([&self.shared]);
+        let is_tag = |name: &str| VersionSource::parse(name) == Some(VersionSource::GitTag);
+        settings.filter_map(|settings| settings.version.from.as_ref()).any(|from| is_tag(&from.value))
+    }
+
     /// Resolves the selected targets.
     ///
     /// # Errors

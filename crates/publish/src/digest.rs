@@ -58,6 +58,32 @@ impl Hasher {
     }
 }
 
+/// Passes on what it reads, and digests it: for bytes that are read for another purpose, too.
+pub struct Digesting<R> {
+    from: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Digesting<R> {
+    /// Reads from `from`.
+    pub fn new(from: R) -> Digesting<R> {
+        Digesting { from, hasher: Hasher::default() }
+    }
+
+    /// The digest and the number of the bytes that were read.
+    pub fn finish(self) -> (Sha256, u64) {
+        self.hasher.finish()
+    }
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(into)?;
+        self.hasher.update(&into[..count]);
+        Ok(count)
+    }
+}
+
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

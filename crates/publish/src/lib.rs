@@ -31,7 +31,7 @@ mod transaction;
 pub mod layout;
 
 pub use check::{Problem, SignatureCheck, SiteReport, check_site};
-pub use digest::Sha256;
+pub use digest::{Digesting, Sha256};
 pub use error::{BoxError, Error};
 pub use event::Event;
 pub use head::{Head, Latest, Package, Pointer, Signature};

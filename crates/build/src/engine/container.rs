@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::running::{Running, Start};
-use super::{Engine, Working, Workspace};
+use super::{Engine, EngineOptions, Working, Workspace};
 use crate::client::Client;
 use crate::image::{Image, TARGET_LABEL};
 use crate::leftovers::{self, RUN_LABEL, Run};
@@ -33,15 +33,10 @@ const WEEK: i64 = 7;
 pub struct Containers {
     /// The engine's program.
     pub client: Client,
-    /// Where results go: an absolute path, a directory of this user's, created when missing.
-    pub scratch: PathBuf,
-    /// The time that packages carry, in Unix seconds: commands get it as `SOURCE_DATE_EPOCH`, unless the job
-    /// sets another.
-    pub time: u32,
+    /// What holds for every job.
+    pub options: EngineOptions,
     /// Now, in Unix seconds.
     pub now: i64,
-    /// Keeps a failed job's container as an image.
-    pub keep_failed: bool,
     /// Keeps the job's caches in volumes, and uses what is in them.
     pub keep_caches: bool,
     /// The values of the jobs' secrets.
@@ -80,7 +75,7 @@ impl Containers {
         on_event: OnEvent<'_>,
     ) -> Result<Workspace> {
         let container = job.container.as_ref().ok_or(Error::NoContainer { engine: self.client.name() })?;
-        let workspace = Workspace::new(&self.scratch, job, on_event).await?;
+        let workspace = Workspace::new(&self.options.scratch, job, on_event).await?;
         log::create(log)?;
         let image = self.base_image(container, log, on_event).await?;
         on_event(Event::Image { activity: "starting the container".into() });
@@ -97,7 +92,7 @@ impl Containers {
                 (PROJECT_LABEL, job.project.clone()),
                 (TARGET_LABEL, container.target.clone()),
             ]),
-            time: self.time,
+            time: self.options.time,
             volumes: &volumes,
             has_secrets: !container.secrets.is_empty(),
         };
@@ -115,7 +110,7 @@ impl Containers {
             let status = running.execute(job, command, log).await?;
             if !status.success() {
                 let (tail, log) = (log::tail(log)?, log.to_owned());
-                let kept = match self.keep_failed {
+                let kept = match self.options.keep_failed {
                     true => Some(Box::new(self.keep(&running, job, container, &volumes).await?)),
                     false => None,
                 };

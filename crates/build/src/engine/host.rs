@@ -6,12 +6,12 @@
 //! Each command leads a process group of its own, which is killed when the run is given up, so that no
 //! compiler goes on behind the user's back.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Engine, FIXED, Working, Workspace};
+use super::{Engine, EngineOptions, FIXED, Working, Workspace};
 use crate::{Error, Event, Job, Kept, OnEvent, Result, Source, log};
 
 /// Variables of the caller that a build gets: where tools are and keep their caches, proxies.
@@ -75,15 +75,10 @@ const PASSED_ON: &[&str] = &[
 
 /// Runs jobs on this machine. Not `Debug`: the caller's environment holds secrets.
 pub struct Host {
-    /// Where private copies go: an absolute path, a directory of this user's, created when missing.
-    pub scratch: PathBuf,
-    /// The time that packages carry, in Unix seconds: commands get it as `SOURCE_DATE_EPOCH`, unless the job
-    /// sets another (<https://reproducible-builds.org/specs/source-date-epoch/>).
-    pub time: u32,
+    /// What holds for every job.
+    pub options: EngineOptions,
     /// The caller's environment; only what `PASSED_ON` lists reaches a build.
     pub environment: Vec<(String, String)>,
-    /// Leaves the private copy of a failed job in place.
-    pub keep_failed: bool,
 }
 
 impl Engine for Host {
@@ -114,7 +109,7 @@ impl Host {
         log: &Path,
         on_event: OnEvent<'_>,
     ) -> Result<Workspace> {
-        let mut workspace = Workspace::new(&self.scratch, job, on_event).await?;
+        let mut workspace = Workspace::new(&self.options.scratch, job, on_event).await?;
         on_event(Event::Copying);
         let (from, to) = (source.clone(), workspace.path().to_owned());
         tokio::task::spawn_blocking(move || from.copy_to(&to)).await.map_err(std::io::Error::other)??;
@@ -124,7 +119,7 @@ impl Host {
             on_event(Event::Command { number, total, command: command.clone() });
             let status = self.command(job, command, workspace.path(), log).await?;
             if !status.success() {
-                if self.keep_failed {
+                if self.options.keep_failed {
                     workspace.keep();
                 }
                 return Err(Error::Command {
@@ -134,7 +129,10 @@ impl Host {
                     status,
                     tail: log::tail(log)?,
                     log: log.into(),
-                    kept: self.keep_failed.then(|| Box::new(Kept::Directory(workspace.path().to_owned()))),
+                    kept: self
+                        .options
+                        .keep_failed
+                        .then(|| Box::new(Kept::Directory(workspace.path().to_owned()))),
                 });
             }
         }
@@ -163,7 +161,7 @@ impl Host {
                     .filter(|(name, _)| PASSED_ON.contains(&name.as_str()))
                     .map(|(name, value)| (name, value)),
             )
-            .env("SOURCE_DATE_EPOCH", self.time.to_string())
+            .env("SOURCE_DATE_EPOCH", self.options.time.to_string())
             .envs(FIXED)
             .envs(&job.environment)
             .stdin(Stdio::null())

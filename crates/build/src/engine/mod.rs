@@ -9,7 +9,7 @@ pub mod host;
 mod running;
 mod workspace;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use crate::{Job, OnEvent, Result, Source};
@@ -22,6 +22,18 @@ pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 /// What a build gets instead of the caller's, so that `sort`, `date` and their like give everybody the same bytes.
 /// UTF-8, since Erlang and Python read source files in the locale's encoding. A job may set others.
 pub(crate) const FIXED: [(&str, &str); 2] = [("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
+
+/// What holds for every job of an engine, whichever it is.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Where private copies and results go: an absolute path, a directory of this user's, created when missing.
+    pub scratch: PathBuf,
+    /// The time that packages carry, in Unix seconds: commands get it as `SOURCE_DATE_EPOCH`, unless the job
+    /// sets another (<https://reproducible-builds.org/specs/source-date-epoch/>).
+    pub time: u32,
+    /// Keeps what a failed job left: its private copy, or its container as an image.
+    pub keep_failed: bool,
+}
 
 /// Runs jobs.
 pub trait Engine: Send + Sync {

@@ -105,7 +105,7 @@ async fn a_secret_is_a_file_of_memory_and_nowhere_else() {
     let Some(docker) = container_engine("docker") else { return };
     let place = Place::new();
     let mut engine = place.containers(&docker);
-    engine.keep_failed = true;
+    engine.options.keep_failed = true;
     let source = SecretSource::Variable("TOKEN".into());
     engine.secrets = BTreeMap::from([(source.clone(), Secret::new(b"hush-hush\n".to_vec()))]);
     let mut job = place.job(&[

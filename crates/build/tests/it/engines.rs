@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use packhouse_build::engine::container::Containers;
 use packhouse_build::engine::host::Host;
-use packhouse_build::engine::{Engine, Workspace};
+use packhouse_build::engine::{Engine, EngineOptions, Workspace};
 use packhouse_build::{BaseImage, Client, ContainerJob, Error, Event, Job, Platform, Source};
 use packhouse_clients::{ContainerEngine, container_engine};
 
@@ -65,6 +65,14 @@ impl Place {
         }
     }
 
+    fn options(&self) -> EngineOptions {
+        EngineOptions {
+            scratch: self.directory.path().join("scratch"),
+            time: 1_700_000_000,
+            keep_failed: false,
+        }
+    }
+
     pub fn containers(&self, engine: &ContainerEngine) -> Containers {
         engine.run(&["tag", "debian:12", "localhost/packhouse-test/debian:12-latest"]);
         let client = match engine.name {
@@ -73,10 +81,8 @@ impl Place {
         };
         Containers {
             client,
-            scratch: self.directory.path().join("scratch"),
-            time: 1_700_000_000,
+            options: self.options(),
             now: 1_700_000_000,
-            keep_failed: false,
             keep_caches: false,
             secrets: BTreeMap::new(),
         }
@@ -103,13 +109,11 @@ pub fn text(path: &Path) -> String {
 
 fn host(place: &Place) -> Option<Box<dyn Engine>> {
     Some(Box::new(Host {
-        scratch: place.directory.path().join("scratch"),
-        time: 1_700_000_000,
+        options: place.options(),
         environment: vec![
             ("PATH".into(), "/usr/bin:/bin".into()),
             ("AWS_SECRET_ACCESS_KEY".into(), "the-callers-secret".into()),
         ],
-        keep_failed: false,
     }))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use packhouse_build::engine::host::Host;
-use packhouse_build::engine::{Engine as _, Workspace};
+use packhouse_build::engine::{Engine as _, EngineOptions, Workspace};
 use packhouse_build::{Error, Job, Source};
 
 struct Place(tempfile::TempDir);
@@ -23,15 +23,17 @@ impl Place {
 
     fn host(&self) -> Host {
         Host {
-            scratch: self.0.path().join("scratch"),
-            time: 1_700_000_000,
+            options: EngineOptions {
+                scratch: self.0.path().join("scratch"),
+                time: 1_700_000_000,
+                keep_failed: false,
+            },
             environment: vec![
                 ("PATH".into(), "/usr/bin:/bin".into()),
                 ("AWS_SECRET_ACCESS_KEY".into(), "secret".into()),
                 ("PACKHOUSE_SIGNING_KEY".into(), "secret".into()),
                 ("NVM_DIR".into(), "/nvm".into()),
             ],
-            keep_failed: false,
         }
     }
 

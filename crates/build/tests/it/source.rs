@@ -119,7 +119,7 @@ fn the_revision_does_not_depend_on_the_users_configuration() {
     assert_eq!(revision.commit.len(), 40);
     assert!(revision.commit.starts_with(&revision.short) && revision.short.len() == 7);
     assert_eq!(revision.branch.as_deref(), Some("main"));
-    assert_eq!(revision.tag.as_deref(), Some("v1.2.3"));
+    assert_eq!(Source::open(root.path()).unwrap().tag().as_deref(), Some("v1.2.3"));
     assert!(revision.time > 1_600_000_000 && !revision.is_dirty);
     write(root.path(), &["new"]);
     assert!(Source::open(root.path()).unwrap().revision().unwrap().unwrap().is_dirty);
@@ -142,4 +142,33 @@ fn a_project_that_git_ignores_is_outside_git() {
     let project = root.path().join("scratch/p");
     assert_eq!(copied(&project), set(&["x"]));
     assert_eq!(Source::open(&project).unwrap().revision().unwrap(), None);
+}
+
+#[test]
+fn what_earlier_builds_left_makes_no_commit_dirty_wherever_the_project_lies() {
+    let root = repository(&["sub/project/a", "b"]);
+    let project = root.path().join("sub/project");
+    let is_dirty = || Source::open(&project).unwrap().revision().unwrap().unwrap().is_dirty;
+    write(&project, &["pkg/a.deb", "pkg/logs/x"]);
+    write(root.path(), &["elsewhere"]);
+    assert!(!is_dirty());
+    write(&project, &["sub/pkg/x"]);
+    assert!(is_dirty());
+}
+
+#[test]
+fn nothing_is_committed_before_the_first_commit() {
+    let root = tempfile::tempdir().unwrap();
+    git(root.path(), &["init", "-q"]);
+    write(root.path(), &["a"]);
+    assert_eq!(Source::open(root.path()).unwrap().revision().unwrap(), None);
+    assert_eq!(Source::open(root.path()).unwrap().tag(), None);
+}
+
+#[test]
+fn a_repository_that_git_refuses_to_read_is_an_error() {
+    let root = repository(&["a"]);
+    fs_err::write(root.path().join(".git/config"), "[core\n").unwrap();
+    let error = Source::open(root.path()).unwrap().revision().unwrap_err();
+    assert!(error.to_string().contains("git"), "{error}");
 }

@@ -33,6 +33,8 @@ const FILES: Part = Part { format: "apk", name: "data segment" };
 /// Of a signature segment, unpacked, and of a control segment.
 const LARGEST_SIGNATURES: u64 = 1 << 20;
 const LARGEST_CONTROL: u64 = 16 << 20;
+/// Of `.PKGINFO`, each word of which is remembered.
+const LARGEST_INFO: u64 = 4 << 20;
 /// apk's own limits: of a script (`APK_MAX_SCRIPT_SIZE`), and of a signature.
 const LARGEST_SCRIPT: u64 = 256 << 10;
 const LARGEST_SIGNATURE: u64 = 64 << 10;
@@ -179,7 +181,7 @@ impl Control {
         each_file(segment, CONTROL, |name, tar| {
             match name {
                 ".PKGINFO" => {
-                    let bytes = tar.read_entry("bytes of `.PKGINFO`", LARGEST_CONTROL)?;
+                    let bytes = tar.read_entry("bytes of `.PKGINFO`", LARGEST_INFO)?;
                     info = Some(PackageInfo::parse(&bytes)?);
                 }
                 name if SCRIPTS.contains(&name) => {
@@ -261,7 +263,7 @@ fn read_files(members: &mut Source<'_>, limit: u64) -> Result<Vec<InspectedFile>
     let mut tar = Tar::new(Limited { from: members, left: limit, limit }, FILES, End::BlocksOrStream);
     let mut files = Vec::new();
     let mut directories = BTreeSet::new();
-    let mut protection = Protection(vec![(b"etc".to_vec(), true)]);
+    let mut protection = Protection(BTreeMap::from([(b"etc".to_vec(), true)]));
     while let Some(entry) = tar.next()? {
         check(&entry, &mut directories)?;
         let mut digest = None;
@@ -284,7 +286,7 @@ fn read_files(members: &mut Source<'_>, limit: u64) -> Result<Vec<InspectedFile>
                     )));
                 }
                 digest = Some(hexadecimal(&sha256.finalize()));
-                protection.add(&list);
+                protection.add(&list)?;
             }
             // Of its target, but nfpm and fpm write others, and apk looks at it in an audit only.
             EntryKind::Symlink(_) => {
@@ -328,25 +330,30 @@ fn checksum(entry: &Entry) -> Result<[u8; 20]> {
 }
 
 /// Which directories apk protects: theirs are configuration files (apk-protected_paths(5)). Patterns are passed over.
-struct Protection(Vec<(Vec<u8>, bool)>);
+struct Protection(BTreeMap<Vec<u8>, bool>);
+
+/// Lines of all lists together.
+const MOST_PROTECTED: u64 = 1 << 16;
 
 impl Protection {
-    fn add(&mut self, list: &[u8]) {
+    fn add(&mut self, list: &[u8]) -> Result<()> {
         for line in list.split(|byte| *byte == b'\n') {
             let (sign, path) = line.split_first().unwrap_or((&b'#', &[]));
             let path = path.strip_prefix(b"/").unwrap_or(path);
             let path = path.strip_suffix(b"/").unwrap_or(path);
             if matches!(sign, b'+' | b'-') && !path.iter().any(|byte| b"*?[\\".contains(byte)) {
-                self.0.push((path.to_vec(), *sign == b'+'));
+                self.0.insert(path.to_vec(), *sign == b'+');
+                if self.0.len() as u64 > MOST_PROTECTED {
+                    return Err(FILES.beyond("protected directories", MOST_PROTECTED));
+                }
             }
         }
+        Ok(())
     }
 
     /// The rule of the nearest directory holds.
     fn covers(&self, path: &[u8]) -> bool {
-        let is_above =
-            |directory: &[u8]| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"));
-        let above = self.0.iter().filter(|(directory, _)| is_above(directory));
-        above.max_by_key(|(directory, _)| directory.len()).is_some_and(|(_, is_protected)| *is_protected)
+        let mut slashes = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+        slashes.find_map(|(slash, _)| self.0.get(&path[..slash])).copied().unwrap_or_default()
     }
 }

@@ -65,6 +65,10 @@ impl PackageFormat for Apk {
         &[Compression::GZIP]
     }
 
+    fn without_release<'a>(&self, version: &'a str) -> &'a str {
+        ["-r0", "-r1"].iter().find_map(|release| version.strip_suffix(release)).unwrap_or(version)
+    }
+
     fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
         inspect::inspect(file, depth)
     }

@@ -58,7 +58,7 @@ pub(super) fn generate(package: &Package, lines: &Lines) -> Result<ScriptFiles> 
         let script = package.scripts.get(&moment);
         let text = match script {
             None if before.is_empty() && behind.is_empty() => continue,
-            Some(script) if before.is_empty() && behind.is_empty() => to_file(script)?,
+            Some(script) if before.is_empty() && behind.is_empty() => script.to_file("apk")?,
             script => {
                 interpreters.extend(dependency("/bin/sh", None));
                 around(moment, script, before, behind)?
@@ -71,7 +71,7 @@ pub(super) fn generate(package: &Package, lines: &Lines) -> Result<ScriptFiles> 
     }
     if let Some(trigger) = &package.options.apk.trigger {
         interpreters.extend(dependency(trigger.script.interpreter(), trigger.script.argument()));
-        files.insert(".trigger", to_file(&trigger.script)?);
+        files.insert(".trigger", trigger.script.to_file("apk")?);
     }
     for (name, text) in &files {
         if text.len() > LONGEST {
@@ -90,10 +90,10 @@ pub(super) fn generate(package: &Package, lines: &Lines) -> Result<ScriptFiles> 
 /// A script of ours that does the lines `before`, the project's script, and the lines `behind`.
 fn around(moment: Moment, script: Option<&Script>, before: &[String], behind: &[String]) -> Result<String> {
     let mut text = String::from("#!/bin/sh\n# Written by Packhouse.\nset -e\n");
-    let name = moment.name().replace('-', "_");
+    let name = moment.function();
     if let Some(script) = script {
-        refuse_lua(script)?;
-        text.push_str(Functions::new([(name.as_str(), script)]).text());
+        script.refuse_lua("apk")?;
+        text.push_str(Functions::new([(name, script)]).text());
     }
     let call = script.map(|_| format!("{name} \"$@\""));
     for line in before.iter().chain(&call).chain(behind) {
@@ -101,20 +101,6 @@ fn around(moment: Moment, script: Option<&Script>, before: &[String], behind: &[
         text.push('\n');
     }
     Ok(text)
-}
-
-fn to_file(script: &Script) -> Result<String> {
-    refuse_lua(script)?;
-    let argument = script.argument().map(|argument| format!(" {argument}")).unwrap_or_default();
-    Ok(format!("#!{}{argument}\n{}", script.interpreter(), script.text()))
-}
-
-fn refuse_lua(script: &Script) -> Result<()> {
-    if !script.is_lua() {
-        return Ok(());
-    }
-    let reason = "that Lua is within rpm; name a program, as in `#!/bin/sh`";
-    Err(Error::Option { format: "apk", option: "a script for", value: script.interpreter().into(), reason })
 }
 
 /// What a package depends on so that `interpreter` is there.

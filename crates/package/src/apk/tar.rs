@@ -11,6 +11,7 @@
 
 use std::io::{self, Write};
 
+use crate::archive::tar::{Body, pax_record};
 use crate::{Capabilities, Owner, Timestamp};
 
 /// The most that 12 octal digits say.
@@ -57,22 +58,19 @@ struct Header<'a> {
 
 /// Writes an archive.
 pub(super) struct Writer<W: Write> {
-    out: W,
+    out: Body<W>,
     timestamp: Timestamp,
-    /// What is left of the current file.
-    remaining: u64,
-    padding: usize,
 }
 
 impl<W: Write> Writer<W> {
     /// Starts an archive whose entries all have this time.
     pub(super) fn new(out: W, timestamp: Timestamp) -> Writer<W> {
-        Writer { out, timestamp, remaining: 0, padding: 0 }
+        Writer { out: Body::new(out), timestamp }
     }
 
     /// Adds an entry; a file's bytes are then written to this writer.
     pub(super) fn member(&mut self, member: &Member<'_>) -> io::Result<()> {
-        self.end_member()?;
+        self.out.end()?;
         let (kind, size, target) = match member.kind {
             MemberKind::File { size } => (b'0', size, &b""[..]),
             MemberKind::HardLink { target } => (b'1', 0, target),
@@ -81,47 +79,41 @@ impl<W: Write> Writer<W> {
         };
         let mut records = Vec::new();
         if member.path.len() > 100 {
-            record(&mut records, "path", member.path);
+            records.extend(pax_record("path", member.path));
         }
         if target.len() > 100 {
-            record(&mut records, "linkpath", target);
+            records.extend(pax_record("linkpath", target));
         }
         if let Some(capabilities) = member.capabilities {
-            record(&mut records, "SCHILY.xattr.security.capability", &capabilities.to_attribute());
+            records.extend(pax_record("SCHILY.xattr.security.capability", &capabilities.to_attribute()));
         }
         if let Some(sha1) = member.sha1 {
-            record(&mut records, "APK-TOOLS.checksum.SHA1", hexadecimal(&sha1).as_bytes());
+            records.extend(pax_record("APK-TOOLS.checksum.SHA1", hexadecimal(&sha1).as_bytes()));
         }
         if !records.is_empty() {
             let (path, owner) = (&b"././@PaxHeader"[..], &Owner::default());
             let size = records.len() as u64;
             self.header(&Header { path, kind: b'x', size, target: b"", mode: 0o644, owner, modified: None })?;
             records.resize(records.len().next_multiple_of(512), 0);
-            self.out.write_all(&records)?;
+            self.out.get_mut().write_all(&records)?;
         }
         let Member { path, mode, owner, modified, .. } = *member;
         self.header(&Header { path, kind, size, target, mode, owner, modified })?;
-        self.remaining = size;
-        self.padding = (size.next_multiple_of(512) - size) as usize;
+        self.out.start(size);
         Ok(())
     }
 
     /// Ends the last entry, not the archive, and returns `out`: another segment follows.
     pub(super) fn cut(mut self) -> io::Result<W> {
-        self.end_member()?;
-        Ok(self.out)
+        self.out.end()?;
+        Ok(self.out.into_inner())
     }
 
     /// Ends the archive with two empty blocks and returns `out`.
     pub(super) fn finish(mut self) -> io::Result<W> {
-        self.end_member()?;
-        self.out.write_all(&[0; 1024])?;
-        Ok(self.out)
-    }
-
-    fn end_member(&mut self) -> io::Result<()> {
-        assert_eq!(self.remaining, 0, "a file's bytes are as many as its header says");
-        self.out.write_all(&[0; 512][..std::mem::take(&mut self.padding)])
+        self.out.end()?;
+        self.out.get_mut().write_all(&[0; 1024])?;
+        Ok(self.out.into_inner())
     }
 
     /// A ustar header (POSIX pax, "ustar Interchange Format").
@@ -146,15 +138,13 @@ impl<W: Write> Writer<W> {
         put(337, b"0000000");
         let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
         header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-        self.out.write_all(&header)
+        self.out.get_mut().write_all(&header)
     }
 }
 
 impl<W: Write> Write for Writer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.remaining = self.remaining.checked_sub(written as u64).expect("a file's bytes fit its header");
-        Ok(written)
+        self.out.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -162,35 +152,7 @@ impl<W: Write> Write for Writer<W> {
     }
 }
 
-/// `LENGTH KEYWORD=VALUE\n`, where the length counts its own digits (POSIX pax, "pax Extended Header").
-fn record(records: &mut Vec<u8>, keyword: &str, value: &[u8]) {
-    let rest = keyword.len() + value.len() + 3;
-    let mut length = rest + 1;
-    while length != rest + length.to_string().len() {
-        length = rest + length.to_string().len();
-    }
-    records.extend_from_slice(format!("{length} {keyword}=").as_bytes());
-    records.extend_from_slice(value);
-    records.push(b'\n');
-}
-
 /// Lower-case hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_counts_its_own_digits() {
-        for (length, expected) in [(1, "6 a=x\n"), (92, "98 a="), (93, "99 a="), (94, "101 a=")] {
-            let mut records = Vec::new();
-            record(&mut records, "a", &vec![b'x'; length]);
-            assert!(records.starts_with(expected.as_bytes()), "{length}");
-            let text = String::from_utf8(records.clone()).unwrap();
-            assert_eq!(text.split_once(' ').unwrap().0.parse(), Ok(records.len()));
-        }
-    }
 }

@@ -135,7 +135,7 @@ impl Compression {
 
 /// For the compressor, in bytes. What is left of 100 MiB is for the program and the tree: 27 MiB in an rpm of
 /// 20,000 files, measured.
-const DEFAULT_BUDGET: u64 = 60 << 20;
+pub(crate) const DEFAULT_BUDGET: u64 = 60 << 20;
 
 /// How much is gathered before a compressor sees it: callers write tar headers of 512 bytes.
 const PIECE: usize = 256 << 10;

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 
+use super::entries::Entries;
 use super::part::Part;
 use crate::Result;
 
@@ -13,10 +14,8 @@ const LONGEST_NAME: u32 = 4097;
 
 /// Reads an archive.
 pub(crate) struct Reader<R: Read> {
-    from: R,
+    entries: Entries<R>,
     part: Part,
-    position: u64,
-    remaining: u64,
     is_over: bool,
 }
 
@@ -50,7 +49,7 @@ pub(crate) struct Named {
 impl<R: Read> Reader<R> {
     /// Starts at the first member.
     pub(crate) fn new(from: R, part: Part) -> Reader<R> {
-        Reader { from, part, position: 0, remaining: 0, is_over: false }
+        Reader { entries: Entries::new(from, part), part, is_over: false }
     }
 
     /// The next member, whose contents are then read from `self`; what was left of the one before is skipped.
@@ -62,13 +61,10 @@ impl<R: Read> Reader<R> {
         if self.is_over {
             return Ok(None);
         }
-        let left = self.remaining;
-        let skipped = io::copy(&mut (&mut *self).take(left), &mut io::sink())
-            .map_err(|error| self.part.failed(error))?;
-        debug_assert_eq!(skipped, left, "a short read is an error");
+        self.entries.skip()?;
         self.pad()?;
         let mut magic = [0; 6];
-        self.read_exact(&mut magic)?;
+        self.entries.read_exact(&mut magic)?;
         match &magic {
             b"070701" => self.named(),
             b"07070X" => {
@@ -76,13 +72,15 @@ impl<R: Read> Reader<R> {
                 self.pad()?;
                 Ok(Some(Member::Indexed(index)))
             }
-            _ => Err(self.part.malformed(format!("no member's header at byte {}", self.position - 6))),
+            _ => Err(self
+                .part
+                .malformed(format!("no member's header at byte {}", self.entries.position() - 6))),
         }
     }
 
     /// How many bytes the stripped member has that [`Reader::next`] gave.
     pub(crate) fn set_size(&mut self, size: u64) {
-        self.remaining = size;
+        self.entries.start(size);
     }
 
     fn named(&mut self) -> Result<Option<Member>> {
@@ -96,7 +94,7 @@ impl<R: Read> Reader<R> {
             return Err(self.part.malformed(format!("a member's name has {name_size} bytes")));
         }
         let mut name = vec![0; name_size as usize];
-        self.read_exact(&mut name)?;
+        self.entries.read_exact(&mut name)?;
         self.pad()?;
         if name.pop() != Some(0) || name.contains(&0) {
             return Err(self.part.malformed("a member's name does not end with its only NUL"));
@@ -105,28 +103,17 @@ impl<R: Read> Reader<R> {
             if size != 0 {
                 return Err(self.part.malformed("its end has contents"));
             }
-            self.finish()?;
+            self.is_over = true;
+            self.entries.finish()?;
             return Ok(None);
         }
-        self.remaining = u64::from(size);
+        self.entries.start(u64::from(size));
         Ok(Some(Member::Named(Named { name, inode, mode, links, modified, size })))
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.is_over = true;
-        let mut rest = [0; 8192];
-        loop {
-            match self.part.read_up_to(&mut self.from, &mut rest)? {
-                0 => return Ok(()),
-                count if rest[..count] == [0; 8192][..count] => {}
-                _ => return Err(self.part.malformed("something follows its end")),
-            }
-        }
     }
 
     fn number(&mut self) -> Result<u32> {
         let mut digits = [0; 8];
-        self.read_exact(&mut digits)?;
+        self.entries.read_exact(&mut digits)?;
         digits
             .iter()
             .try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
@@ -136,34 +123,18 @@ impl<R: Read> Reader<R> {
     /// Everything starts at a multiple of 4; GNU cpio and rpm skip what fills the gap, and rpm writes zeros.
     fn pad(&mut self) -> Result<()> {
         let mut padding = [0; 3];
-        let length = (4 - self.position % 4) % 4;
-        self.read_exact(&mut padding[..length as usize])?;
+        let length = (4 - self.entries.position() % 4) % 4;
+        self.entries.read_exact(&mut padding[..length as usize])?;
         if padding != [0; 3] {
             return Err(self.part.malformed("a padding is not zero"));
         }
-        Ok(())
-    }
-
-    fn read_exact(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.part.read_exact(&mut self.from, bytes)?;
-        self.position += bytes.len() as u64;
         Ok(())
     }
 }
 
 impl<R: Read> Read for Reader<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let wanted = bytes.len().min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        if wanted == 0 {
-            return Ok(0);
-        }
-        let count = self.from.read(&mut bytes[..wanted])?;
-        if count == 0 {
-            return Err(io::Error::other(self.part.malformed("it ends inside a member")));
-        }
-        self.remaining -= count as u64;
-        self.position += count as u64;
-        Ok(count)
+        self.entries.read(bytes)
     }
 }
 

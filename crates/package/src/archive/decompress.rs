@@ -22,17 +22,19 @@ pub(crate) use members::Members;
 use super::part::Part;
 use crate::Result;
 
-/// Unpacked bytes, where nothing better is known: more than any package of today, less than fills a disk.
+/// Unpacked bytes of a payload, whatever its package says that it unpacks to.
 pub(crate) const DEFAULT_OUTPUT: u64 = 4 << 30;
 
 /// For a decompressor's window or dictionary. zstd's and dpkg's own limit; xz -9 takes 65 MiB.
 const MEMORY: u64 = 128 << 20;
 const ZSTD_WINDOW_LOG: u32 = 27;
 
-/// Below this, any ratio is believed: it is unpacked within seconds.
-const UNSUSPICIOUS: u64 = 1 << 30;
-/// Beyond it, a stream that unpacks to more than this many times its length is taken for a bomb. gzip cannot
-/// say more than 1,032 in one byte (zlib's technical notes), real payloads stay below 100.
+/// Up to here any ratio is believed: a sparse file of gigabytes is some kilobytes of zstd or xz, and nothing of it
+/// stays in memory. It costs time only, some 20 seconds of a processor at most (`docs/contributing/fuzzing.md`).
+const UNSUSPICIOUS: u64 = 8 << 30;
+/// Beyond it, a stream that unpacks to more than this many times its length is taken for a bomb, so that the time it
+/// takes is that of its length. gzip cannot say more than 1,032 in one byte (zlib's technical notes), real payloads
+/// stay below 100.
 const RATIO: u64 = 1100;
 
 /// How a stream is compressed.
@@ -95,9 +97,28 @@ impl Method {
 pub(crate) struct Decoder<R: BufRead> {
     method: Method,
     part: Part,
+    budget: Budget,
+    inner: Inner<R>,
+}
+
+/// What a stream may still unpack to.
+struct Budget {
     limit: u64,
     produced: u64,
-    inner: Inner<R>,
+}
+
+impl Budget {
+    /// Takes `count` bytes more, of a stream of which `consumed` bytes were read.
+    fn take(&mut self, count: u64, consumed: u64, part: Part) -> Result<()> {
+        self.produced += count;
+        if self.produced > self.limit {
+            return Err(part.beyond("unpacked bytes", self.limit));
+        }
+        if self.produced > UNSUSPICIOUS && self.produced / RATIO > consumed {
+            return Err(part.beyond("times its own length, unpacked,", RATIO));
+        }
+        Ok(())
+    }
 }
 
 enum Inner<R: BufRead> {
@@ -144,7 +165,7 @@ impl<R: BufRead> Decoder<R> {
                 return Err(part.malformed("it is compressed with bzip2, which Packhouse does not read"));
             }
         };
-        Ok(Decoder { method, part, limit, produced: 0, inner })
+        Ok(Decoder { method, part, budget: Budget { limit, produced: 0 }, inner })
     }
 
     /// As [`Decoder::new`], with the method that the first bytes show.
@@ -213,13 +234,8 @@ impl<R: BufRead> Read for Decoder<R> {
             }
             return Ok(0);
         }
-        self.produced += count as u64;
-        if self.produced > self.limit {
-            return Err(io::Error::other(self.part.beyond("unpacked bytes", self.limit)));
-        }
-        if self.produced > UNSUSPICIOUS && self.produced / RATIO > self.consumed() {
-            return Err(io::Error::other(self.part.beyond("times its own length, unpacked,", RATIO)));
-        }
+        let consumed = self.consumed();
+        self.budget.take(count as u64, consumed, self.part).map_err(io::Error::other)?;
         Ok(count)
     }
 }

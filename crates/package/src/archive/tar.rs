@@ -16,13 +16,57 @@ use crate::{Inherited, Owner, Timestamp};
 
 /// Writes an archive.
 pub(crate) struct Writer<W: Write> {
-    out: W,
+    out: Body<W>,
     timestamp: Timestamp,
     /// Of the next member.
     inherited: Inherited,
+}
+
+/// What an archive is written to: headers past it, members' bytes through it, which must be as many as was said.
+pub(crate) struct Body<W: Write> {
+    out: W,
     /// What is left of the current member, and its padding.
     remaining: u64,
     padding: usize,
+}
+
+impl<W: Write> Body<W> {
+    pub(crate) fn new(out: W) -> Body<W> {
+        Body { out, remaining: 0, padding: 0 }
+    }
+
+    /// What follows are the `size` bytes of a member.
+    pub(crate) fn start(&mut self, size: u64) {
+        self.remaining = size;
+        self.padding = padding(size);
+    }
+
+    /// Fills the last block of the member.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        assert_eq!(self.remaining, 0, "a file's bytes are as many as its header says");
+        self.out.write_all(&[0; 512][..std::mem::take(&mut self.padding)])
+    }
+
+    /// For what is no member's.
+    pub(crate) fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    pub(crate) fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+impl<W: Write> Write for Body<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.remaining = self.remaining.checked_sub(written as u64).expect("a file's bytes fit its header");
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// What a member's header says.
@@ -54,7 +98,7 @@ pub(crate) const LONGEST_OWNER: usize = 31;
 impl<W: Write> Writer<W> {
     /// Starts an archive whose members all have this time.
     pub(crate) fn new(out: W, timestamp: Timestamp) -> Writer<W> {
-        Writer { out, timestamp, inherited: Inherited::default(), remaining: 0, padding: 0 }
+        Writer { out: Body::new(out), timestamp, inherited: Inherited::default() }
     }
 
     /// What the next member keeps of the file it was made from.
@@ -64,7 +108,7 @@ impl<W: Write> Writer<W> {
 
     /// Adds a member; a file's bytes are then written to this writer.
     pub(crate) fn member(&mut self, member: &Member<'_>) -> io::Result<()> {
-        self.end_member()?;
+        self.out.end()?;
         let mut header = self.header(member.mode);
         let (kind, size, target) = match member.kind {
             MemberKind::File { size } => (EntryType::Regular, size, &b""[..]),
@@ -83,8 +127,7 @@ impl<W: Write> Writer<W> {
         header.set_username(&member.owner.user)?;
         header.set_groupname(&member.owner.group)?;
         self.write_header(header, member.path, target)?;
-        self.remaining = size;
-        self.padding = padding(size);
+        self.out.start(size);
         self.inherited = Inherited::default();
         Ok(())
     }
@@ -92,32 +135,26 @@ impl<W: Write> Writer<W> {
     /// Gives the next member an extended attribute, in a pax header of its own (pax(1), "pax Extended Header"; the
     /// keyword is star's, which GNU tar and libarchive read).
     pub(crate) fn attribute(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
-        self.end_member()?;
+        self.out.end()?;
         let record = pax_record(&format!("SCHILY.xattr.{name}"), value);
         let mut header = self.header(0o644);
         header.set_entry_type(EntryType::XHeader);
         header.set_size(record.len() as u64);
         self.write_header(header, b"PaxHeaders/attributes", b"")?;
-        self.out.write_all(&record)?;
-        self.out.write_all(&vec![0; padding(record.len() as u64)])
+        self.out.get_mut().write_all(&record)?;
+        self.out.get_mut().write_all(&vec![0; padding(record.len() as u64)])
     }
 
     /// Leaves an archive in the middle of a member, for someone else to go on after the member's bytes.
     pub(crate) fn suspend(self) -> W {
-        self.out
+        self.out.into_inner()
     }
 
     /// Ends the archive with two empty blocks and returns `out`.
     pub(crate) fn finish(mut self) -> io::Result<W> {
-        self.end_member()?;
-        self.out.write_all(&[0; 1024])?;
-        Ok(self.out)
-    }
-
-    fn end_member(&mut self) -> io::Result<()> {
-        assert_eq!(self.remaining, 0, "a file's bytes are as many as its header says");
-        let zeros = [0; 512];
-        self.out.write_all(&zeros[..std::mem::take(&mut self.padding)])
+        self.out.end()?;
+        self.out.get_mut().write_all(&[0; 1024])?;
+        Ok(self.out.into_inner())
     }
 
     fn header(&self, mode: u16) -> Header {
@@ -138,8 +175,8 @@ impl<W: Write> Writer<W> {
         let size = text.len() as u64 + 1;
         header.set_size(size);
         self.write_header(header, b"././@LongLink", b"")?;
-        self.out.write_all(text)?;
-        self.out.write_all(&vec![0; 1 + padding(size)])
+        self.out.get_mut().write_all(text)?;
+        self.out.get_mut().write_all(&vec![0; 1 + padding(size)])
     }
 
     fn write_header(&mut self, mut header: Header, path: &[u8], target: &[u8]) -> io::Result<()> {
@@ -149,12 +186,12 @@ impl<W: Write> Writer<W> {
         let target = &target[..target.len().min(100)];
         gnu.linkname[..target.len()].copy_from_slice(target);
         header.set_cksum();
-        self.out.write_all(header.as_bytes())
+        self.out.get_mut().write_all(header.as_bytes())
     }
 }
 
-/// `LENGTH KEY=VALUE` and a line break, where the length counts itself.
-fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
+/// `LENGTH KEY=VALUE` and a line break, where the length counts itself (POSIX pax, "pax Extended Header").
+pub(crate) fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
     let rest = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
     let mut length = rest.len();
     while length != rest.len() + length.to_string().len() {
@@ -170,9 +207,7 @@ pub(crate) fn padding(size: u64) -> usize {
 
 impl<W: Write> Write for Writer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.remaining = self.remaining.checked_sub(written as u64).expect("a file's bytes fit its header");
-        Ok(written)
+        self.out.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -187,8 +222,7 @@ mod tests {
     fn archive(path: &[u8], kind: MemberKind<'_>) -> Vec<u8> {
         let mut tar = Writer::new(Vec::new(), Timestamp::from_unix(7).unwrap());
         tar.member(&Member { path, kind, mode: 0o644, owner: &Owner::default() }).unwrap();
-        tar.remaining = 0;
-        tar.padding = 0;
+        tar.out.start(0);
         tar.finish().unwrap()
     }
 
@@ -227,5 +261,15 @@ mod tests {
         let mut archive = tar::Archive::new(&bytes[..]);
         let entry = archive.entries().unwrap().next().unwrap().unwrap();
         assert_eq!(entry.link_name_bytes().unwrap().as_ref(), target);
+    }
+
+    #[test]
+    fn a_record_counts_its_own_digits() {
+        for (length, expected) in [(1, "6 a=x\n"), (92, "98 a="), (93, "99 a="), (94, "101 a=")] {
+            let record = pax_record("a", &vec![b'x'; length]);
+            assert!(record.starts_with(expected.as_bytes()), "{length}");
+            let text = String::from_utf8(record.clone()).unwrap();
+            assert_eq!(text.split_once(' ').unwrap().0.parse(), Ok(record.len()));
+        }
     }
 }

@@ -25,6 +25,7 @@ use std::io::{self, Read};
 
 pub(crate) use entry::{Entry, EntryKind};
 
+use super::entries::Entries;
 use super::part::Part;
 use crate::Result;
 use header::{BLOCK, Header};
@@ -47,12 +48,11 @@ pub(crate) enum End {
 
 /// Reads an archive.
 pub(crate) struct Reader<R: Read> {
-    from: R,
+    entries: Entries<R>,
     part: Part,
     end: End,
-    /// Of the current entry.
-    remaining: u64,
-    padding: u64,
+    /// Behind the current entry.
+    padding: usize,
     tree: Tree,
     is_over: bool,
 }
@@ -60,7 +60,14 @@ pub(crate) struct Reader<R: Read> {
 impl<R: Read> Reader<R> {
     /// Starts at the first header.
     pub(crate) fn new(from: R, part: Part, end: End) -> Reader<R> {
-        Reader { from, part, end, remaining: 0, padding: 0, tree: Tree::new(part), is_over: false }
+        Reader {
+            entries: Entries::new(from, part),
+            part,
+            end,
+            padding: 0,
+            tree: Tree::new(part),
+            is_over: false,
+        }
     }
 
     /// The next entry, whose bytes are then read from `self`; what was left of the one before is skipped.
@@ -82,7 +89,8 @@ impl<R: Read> Reader<R> {
                 if !is_first {
                     return Err(self.part.malformed("it ends behind an extended header"));
                 }
-                self.finish()?;
+                self.is_over = true;
+                self.entries.finish()?;
                 return Ok(None);
             };
             match header.kind() {
@@ -114,8 +122,8 @@ impl<R: Read> Reader<R> {
                     let records = extended.unwrap_or_default();
                     let entry = entry::entry(self.part, &header, records, long_name, long_target)?;
                     self.tree.add(&entry)?;
-                    self.remaining = entry.size;
-                    self.padding = padding(entry.size);
+                    self.entries.start(entry.size);
+                    self.padding = padding(entry.size) as usize;
                     return Ok(Some(entry));
                 }
             }
@@ -150,14 +158,14 @@ impl<R: Read> Reader<R> {
     /// A header, its checksum verified; `None` at the end.
     fn header(&mut self) -> Result<Option<Header>> {
         let mut block = [0; BLOCK];
-        match self.part.read_up_to(&mut self.from, &mut block)? {
+        match self.entries.read_up_to(&mut block)? {
             0 if self.end == End::BlocksOrStream => return Ok(None),
             0 => return Err(self.part.malformed("it ends without blocks that say so")),
             BLOCK => {}
             _ => return Err(self.part.malformed("it ends inside a header")),
         }
         if block == [0; BLOCK] {
-            let filled = self.part.read_up_to(&mut self.from, &mut block)?;
+            let filled = self.entries.read_up_to(&mut block)?;
             let is_end = block == [0; BLOCK] && (filled == BLOCK || self.end == End::BlocksOrStream);
             return if is_end {
                 Ok(None)
@@ -168,25 +176,10 @@ impl<R: Read> Reader<R> {
         Header::parse(block, self.part).map(Some)
     }
 
-    /// Writers fill up with zeros to their record's length; anything else is something hidden.
-    fn finish(&mut self) -> Result<()> {
-        self.is_over = true;
-        let mut rest = [0; 8192];
-        loop {
-            match self.part.read_up_to(&mut self.from, &mut rest)? {
-                0 => return Ok(()),
-                count if rest[..count] == [0; 8192][..count] => {}
-                _ => return Err(self.part.malformed("something follows its end")),
-            }
-        }
-    }
-
     fn skip(&mut self) -> Result<()> {
-        let left = self.remaining + self.padding;
-        (self.remaining, self.padding) = (0, 0);
-        let skipped = io::copy(&mut (&mut self.from).take(left), &mut io::sink())
-            .map_err(|error| self.part.failed(error))?;
-        if skipped != left {
+        self.entries.skip()?;
+        let padding = std::mem::take(&mut self.padding);
+        if self.entries.read_up_to(&mut [0; BLOCK][..padding])? != padding {
             return Err(self.part.malformed("it ends inside an entry"));
         }
         Ok(())
@@ -199,7 +192,7 @@ impl<R: Read> Reader<R> {
             return Err(self.part.beyond(what, limit));
         }
         let mut body = vec![0; (size + padding(size)) as usize];
-        self.part.read_exact(&mut self.from, &mut body)?;
+        self.entries.read_exact(&mut body)?;
         body.truncate(size as usize);
         Ok(body)
     }
@@ -219,16 +212,7 @@ impl<R: Read> Reader<R> {
 
 impl<R: Read> Read for Reader<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let wanted = bytes.len().min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        if wanted == 0 {
-            return Ok(0);
-        }
-        let count = self.from.read(&mut bytes[..wanted])?;
-        if count == 0 {
-            return Err(io::Error::other(self.part.malformed("it ends inside an entry")));
-        }
-        self.remaining -= count as u64;
-        Ok(count)
+        self.entries.read(bytes)
     }
 }
 

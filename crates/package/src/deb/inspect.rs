@@ -33,13 +33,15 @@ const MD5SUMS: Part = Part { format: "deb", name: "md5sums" };
 const CONFFILES: Part = Part { format: "deb", name: "conffiles" };
 
 /// All of control.tar, unpacked: `md5sums` of a million files has some 100 MB.
-const LARGEST_CONTROL_TAR: u64 = 256 << 20;
+const LARGEST_CONTROL_TAR: u64 = 128 << 20;
 /// Sums in `md5sums`.
 const MOST_SUMS: u64 = 1 << 20;
-/// The control file itself.
-const LARGEST_CONTROL: u64 = 1 << 20;
-/// Any other file but `md5sums`.
-const LARGEST_SCRIPT: u64 = 16 << 20;
+/// The control file itself: 65,536 relations, and a description of a mebibyte.
+const LARGEST_CONTROL: u64 = 4 << 20;
+/// Each line of which is remembered.
+const LARGEST_CONFFILES: u64 = 1 << 20;
+/// All other files but `md5sums` together.
+const LARGEST_SCRIPTS: u64 = 16 << 20;
 /// Two are needed, debsigs adds one a signature.
 const MOST_MEMBERS: u64 = 64;
 const LARGEST_SIGNATURE: u64 = 1 << 20;
@@ -167,6 +169,7 @@ impl ControlTar {
         let decoder = Decoder::new(method, from, CONTROL_TAR, LARGEST_CONTROL_TAR)?;
         let mut tar = Tar::new(decoder, CONTROL_TAR, End::Blocks);
         let mut control = None;
+        let mut scripts_left = LARGEST_SCRIPTS;
         let (mut md5sums, mut conffiles, mut scripts) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         while let Some(entry) = tar.next()? {
             if entry.path.is_empty() {
@@ -185,11 +188,18 @@ impl ControlTar {
                     control = Some(Paragraph::parse(&bytes)?);
                 }
                 "md5sums" => md5sums = parse_md5sums(&tar.read_entry("bytes", LARGEST_CONTROL_TAR)?)?,
+                "conffiles" => {
+                    let bytes = tar.read_entry("bytes of `conffiles`", LARGEST_CONFFILES)?;
+                    conffiles = parse_conffiles(&bytes)?;
+                    scripts.insert(name.to_owned(), InspectedScript::of_file(&bytes));
+                }
                 _ => {
-                    let bytes = tar.read_entry("bytes of a script", LARGEST_SCRIPT)?;
-                    if name == "conffiles" {
-                        conffiles = parse_conffiles(&bytes)?;
+                    // So that the limit that is told is the one that there is.
+                    if entry.size > scripts_left {
+                        return Err(CONTROL_TAR.beyond("bytes of scripts", LARGEST_SCRIPTS));
                     }
+                    scripts_left -= entry.size;
+                    let bytes = tar.read_entry("bytes of a script", LARGEST_SCRIPTS)?;
                     scripts.insert(name.to_owned(), InspectedScript::of_file(&bytes));
                 }
             }
@@ -340,10 +350,12 @@ fn description(value: &str) -> (String, String) {
 fn files(decoder: impl Read, control: ControlTar) -> Result<Vec<InspectedFile>> {
     let mut tar = Tar::new(decoder, DATA_TAR, End::Blocks);
     let mut files = Vec::new();
-    let mut expected = control.md5sums;
-    let is_summed = !expected.is_empty();
-    // Of files that may have hard links, when there are sums to compare.
-    let mut sums = BTreeMap::new();
+    let is_summed = !control.md5sums.is_empty();
+    // With whether the file has come by.
+    let mut expected: BTreeMap<Vec<u8>, ([u8; 16], bool)> =
+        control.md5sums.into_iter().map(|(path, sum)| (path, (sum, false))).collect();
+    // Of files that `md5sums` does not list, but may list a hard link to.
+    let mut unlisted = BTreeMap::new();
     while let Some(entry) = tar.next()? {
         let mut digest = None;
         let sum = match &entry.kind {
@@ -357,18 +369,23 @@ fn files(decoder: impl Read, control: ControlTar) -> Result<Vec<InspectedFile>> 
                 })?;
                 digest = Some(hexadecimal(&sha256.finalize()));
                 let sum: [u8; 16] = md5.finalize().into();
-                if is_summed {
-                    sums.insert(entry.path.clone(), sum);
+                if is_summed && !expected.contains_key(&entry.path) {
+                    unlisted.insert(entry.path.clone(), sum);
                 }
                 Some(sum)
             }
-            EntryKind::HardLink(target) => sums.get(target).copied(),
+            EntryKind::HardLink(target) => match expected.get(target) {
+                Some((sum, true)) => Some(*sum),
+                _ => unlisted.get(target).copied(),
+            },
             _ => None,
         };
-        if let Some(sum) = sum
-            && expected.remove(&entry.path).is_some_and(|expected| expected != sum)
-        {
-            return Err(MD5SUMS.malformed(format!("`/{}` has another sum than it says", shown(&entry.path))));
+        if let (Some(sum), Some((expected, has_come))) = (sum, expected.get_mut(&entry.path)) {
+            if *expected != sum {
+                let path = shown(&entry.path);
+                return Err(MD5SUMS.malformed(format!("`/{path}` has another sum than it says")));
+            }
+            *has_come = true;
         }
         let mut file = entry.to_inspected(digest);
         if control.conffiles.binary_search(&file.path).is_ok() {
@@ -376,7 +393,7 @@ fn files(decoder: impl Read, control: ControlTar) -> Result<Vec<InspectedFile>> 
         }
         files.push(file);
     }
-    if let Some(path) = expected.keys().next() {
+    if let Some((path, _)) = expected.iter().find(|(_, (_, has_come))| !has_come) {
         return Err(MD5SUMS.malformed(format!("`/{}` is not in the package", shown(path))));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));

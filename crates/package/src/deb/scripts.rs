@@ -79,24 +79,6 @@ pub(super) fn generate(parts: Parts<'_>) -> Result<BTreeMap<&'static str, String
     Ok(texts)
 }
 
-/// A script as a file, with its `#!` line.
-///
-/// # Errors
-/// When only rpm can run it.
-pub(super) fn to_file(script: &Script) -> Result<String> {
-    refuse_lua(script)?;
-    let argument = script.argument().map(|argument| format!(" {argument}")).unwrap_or_default();
-    Ok(format!("#!{}{argument}\n{}", script.interpreter(), script.text()))
-}
-
-fn refuse_lua(script: &Script) -> Result<()> {
-    if !script.is_lua() {
-        return Ok(());
-    }
-    let reason = "that Lua is within rpm; name a program, as in `#!/bin/sh`";
-    Err(Error::Option { format: "deb", option: "a script for", value: script.interpreter().into(), reason })
-}
-
 fn checking(scripts: &Scripts, check: bool) -> Result<Scripts> {
     scripts.iter().map(|(moment, script)| Ok((*moment, check_errors(script, check)?))).collect()
 }
@@ -104,7 +86,7 @@ fn checking(scripts: &Scripts, check: bool) -> Result<Scripts> {
 /// A shell script that stops at the first failing command, when that is asked for; other languages have no
 /// such switch.
 fn check_errors(script: &Script, check: bool) -> Result<Script> {
-    refuse_lua(script)?;
+    script.refuse_lua("deb")?;
     let shell = script.interpreter().rsplit('/').next().unwrap_or_default();
     if !check || !["sh", "bash", "dash", "ksh"].contains(&shell) {
         return Ok(script.clone());
@@ -158,16 +140,8 @@ impl Generator<'_> {
 
     /// The call of a moment's script, if there is one.
     fn call<'a>(&'a self, moment: Moment, text: &mut Text<'a>) -> Vec<String> {
-        let function = match moment {
-            Moment::BeforeInstall => "before_install",
-            Moment::AfterInstall => "after_install",
-            Moment::BeforeUpgrade => "before_upgrade",
-            Moment::AfterUpgrade => "after_upgrade",
-            Moment::BeforeRemove => "before_remove",
-            Moment::AfterRemove => "after_remove",
-        };
         match self.scripts.get(&moment) {
-            Some(script) => text.call(function, script),
+            Some(script) => text.call(moment.function(), script),
             None => Vec::new(),
         }
     }

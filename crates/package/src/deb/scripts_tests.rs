@@ -113,7 +113,10 @@ fn user() -> Account {
 #[test]
 fn checking_for_errors_reaches_the_shell_scripts_of_the_project() {
     let script = Script::parse(b"#!/bin/bash -u\nfalse\n").unwrap();
-    assert_eq!(to_file(&check_errors(&script, true).unwrap()).unwrap(), "#!/bin/bash -u\nset -e\nfalse\n");
+    assert_eq!(
+        check_errors(&script, true).unwrap().to_file("deb").unwrap(),
+        "#!/bin/bash -u\nset -e\nfalse\n"
+    );
     let script = Script::parse(b"#!/usr/bin/python3\npass\n").unwrap();
     assert_eq!(check_errors(&script, true).unwrap(), script);
 }

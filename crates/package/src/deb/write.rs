@@ -377,7 +377,11 @@ fn conffiles<'a>(entries: &Entries<'a>) -> Result<BTreeSet<&'a PackagePath>> {
 fn md5sums<'a>(sums: impl Iterator<Item = (&'a PackagePath, [u8; 16])>) -> Vec<u8> {
     let mut text = Vec::new();
     for (path, sum) in sums {
-        text.extend(sum.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()));
+        text.extend(
+            sum.iter()
+                .flat_map(|byte| [byte >> 4, byte & 0xf])
+                .map(|digit| b"0123456789abcdef"[usize::from(digit)]),
+        );
         text.extend_from_slice(b"  ");
         text.extend_from_slice(path.as_bytes());
         text.push(b'\n');
@@ -416,7 +420,7 @@ fn control_members(
         add(script, 0o755, text.into_bytes());
     }
     if let Some(config) = &options.config {
-        add("config", 0o755, scripts::to_file(config)?.into_bytes());
+        add("config", 0o755, config.to_file("deb")?.into_bytes());
     }
     for (name, text) in [("templates", &options.templates), ("shlibs", &options.shlibs)] {
         if let Some(text) = text {

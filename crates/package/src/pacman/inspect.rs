@@ -29,19 +29,20 @@ const MTREE: Part = Part { format: "pacman", name: ".MTREE" };
 
 /// `.PKGINFO`, `.BUILDINFO` (which lists the packages installed where it was built), and `.INSTALL`, `.CHANGELOG`.
 const LARGEST_TEXT: u64 = 16 << 20;
+/// Lines of `.PKGINFO` and of `.BUILDINFO`, each of which takes more memory than it is long.
+const MOST_PAIRS: u64 = 1 << 17;
 /// `.MTREE`, unpacked: 200 bytes for each of some 600,000 files.
 const LARGEST_MTREE: u64 = 128 << 20;
 
 pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
     let (mut tar, method) = open(file, DEFAULT_OUTPUT)?;
-    let (head, _) = Head::read(&mut tar)?;
-    let mut inspection = head.inspection(method)?;
+    let mut inspection = Head::read(&mut tar)?.0.inspection(method)?;
     if depth == Depth::Contents {
         // Again, now that it is known how much it says it is.
         let size = inspection.installed_size.unwrap_or(0);
         let (mut tar, _) = open(file, (size.saturating_mul(5) / 4).saturating_add(DEFAULT_OUTPUT))?;
         let (head, first) = Head::read(&mut tar)?;
-        inspection.files = Some(files(&mut tar, &head, first)?);
+        inspection.files = Some(files(&mut tar, head, first)?);
     }
     Ok(inspection)
 }
@@ -246,6 +247,9 @@ fn pairs(bytes: &[u8], part: Part) -> Result<Vec<(String, String)>> {
         match pair {
             Some((key, value)) if is_key(key) && !value.chars().any(char::is_control) => {
                 pairs.push((key.to_owned(), value.to_owned()));
+                if pairs.len() as u64 > MOST_PAIRS {
+                    return Err(part.beyond("lines", MOST_PAIRS));
+                }
             }
             _ => {
                 return Err(
@@ -258,8 +262,8 @@ fn pairs(bytes: &[u8], part: Part) -> Result<Vec<(String, String)>> {
 }
 
 /// Lists the files, hashes them, and compares them with `.MTREE`.
-fn files(tar: &mut Tar<'_>, head: &Head, first: Option<Entry>) -> Result<Vec<InspectedFile>> {
-    let mut listed = head.mtree.clone();
+fn files(tar: &mut Tar<'_>, mut head: Head, first: Option<Entry>) -> Result<Vec<InspectedFile>> {
+    let mut listed = head.mtree.take();
     let mut compare = |path: &[u8], entry: &dyn Fn(&Listed) -> bool| {
         let Some(listed) = &mut listed else { return Ok(()) };
         match listed.remove(path) {

@@ -47,9 +47,9 @@ pub(super) fn generate(package: &Package, parts: &Parts<'_>) -> Result<Option<Ve
         let reason = "that Lua is within rpm; name a program, as in `#!/bin/sh`";
         return Err(Error::Option { format: "pacman", option: "a script for", value, reason });
     }
-    let functions = Functions::new(scripts.iter().map(|(moment, script)| (function(*moment), script)));
-    let call = |moment, or: &str| {
-        let call = format!("{} \"$@\"{or}", function(moment));
+    let functions = Functions::new(scripts.iter().map(|(moment, script)| (moment.function(), script)));
+    let call = |moment: Moment, or: &str| {
+        let call = format!("{} \"$@\"{or}", moment.function());
         scripts.contains_key(&moment).then_some(call).into_iter().collect::<Vec<_>>()
     };
     let units = Units(&package.setup.services);
@@ -80,17 +80,6 @@ pub(super) fn generate(package: &Package, parts: &Parts<'_>) -> Result<Option<Ve
         }
     }
     Ok(Some(text.into_bytes()))
-}
-
-fn function(moment: Moment) -> &'static str {
-    match moment {
-        Moment::BeforeInstall => "before_install",
-        Moment::AfterInstall => "after_install",
-        Moment::BeforeUpgrade => "before_upgrade",
-        Moment::AfterUpgrade => "after_upgrade",
-        Moment::BeforeRemove => "before_remove",
-        Moment::AfterRemove => "after_remove",
-    }
 }
 
 /// Makes accounts, then gives them their files.

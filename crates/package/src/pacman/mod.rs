@@ -90,6 +90,10 @@ impl PackageFormat for Pacman {
         &[Compression::ZSTD, Compression::XZ, Compression::GZIP, Compression::None]
     }
 
+    fn without_release<'a>(&self, version: &'a str) -> &'a str {
+        version.strip_suffix("-1").unwrap_or(version)
+    }
+
     fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
         inspect::inspect(file, depth)
     }

@@ -17,7 +17,7 @@ pub(crate) mod unpack;
 use std::collections::BTreeMap;
 
 use super::read::header::Values;
-use super::read::{HEADER, Headers, payload};
+use super::read::{self, HEADER, Headers, payload};
 use super::tag::header as tag;
 use crate::archive::decompress::Method;
 use crate::archive::part::shown;
@@ -53,6 +53,8 @@ const SIGNATURES: [(u32, &str); 4] =
     [(267, "header"), (268, "header"), (1002, "header and payload"), (1005, "header and payload")];
 /// Any number of them, in base 64 (rpm 4.20 and later).
 const SIGNATURES_OPENPGP: u32 = 278;
+/// More than anybody's keys.
+const MOST_SIGNATURES: u64 = 64;
 
 /// Reads an rpm from its start.
 pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
@@ -182,6 +184,9 @@ fn signatures(header: &Values) -> Result<Vec<InspectedSignature>> {
             signatures.push(signature);
         }
     };
+    if header.byte_texts(SIGNATURES_OPENPGP)?.len() as u64 > MOST_SIGNATURES {
+        return Err(read::SIGNATURES.beyond("signatures", MOST_SIGNATURES));
+    }
     for text in header.texts(SIGNATURES_OPENPGP)? {
         add("header", &openpgp::base64(&text).unwrap_or_default());
     }

@@ -79,6 +79,15 @@ impl PackageFormat for Rpm {
         &[Compression::GZIP, Compression::XZ, Compression::ZSTD, Compression::None]
     }
 
+    fn without_release<'a>(&self, version: &'a str) -> &'a str {
+        version.strip_suffix("-1").unwrap_or(version)
+    }
+
+    /// What rpm's own writer puts in: features of rpm, a package's configuration files, interpreters of scripts.
+    fn is_implied(&self, relation: &str) -> bool {
+        ["rpmlib(", "config(", "/"].iter().any(|start| relation.starts_with(start))
+    }
+
     fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
         inspect::inspect(file, depth)
     }

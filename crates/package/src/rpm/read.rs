@@ -4,7 +4,7 @@
 //! |---|---|
 //! | lead | its magic is right; the rest, only `file` reads |
 //! | signature header | it is what [`header`] takes, of at most 32 tags and 64 MiB |
-//! | header | it is what [`header`] takes, and has the digest that the signature header says |
+//! | header | it is what [`header`] takes, and has the digests that the signature header says, one at least |
 //!
 //! rpm verifies a header before it looks at what it says (`rpmpkgRead` in its `lib/package.cc`), and so does this.
 
@@ -33,8 +33,15 @@ pub(super) const MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 /// Tags of the signature header (`include/rpm/rpmtag.h`, `rpmSigTag_e`).
 const SIG_SIZE: u32 = 1000;
 const SIG_LONG_SIZE: u32 = 270;
-const SIG_SHA1: u32 = 269;
-const SIG_SHA256: u32 = 273;
+/// A digest, written out.
+type Hexadecimal = fn(&[u8]) -> String;
+
+/// Digests of the header, any of which a package may have and one of which it must: tag, name, and what it is.
+const SIG_DIGESTS: [(u32, &str, Hexadecimal); 3] = [
+    (269, "SHA-1", |bytes| hexadecimal(&Sha1::digest(bytes))),
+    (273, "SHA-256", |bytes| hexadecimal(&Sha256::digest(bytes))),
+    (279, "SHA3-256", |bytes| hexadecimal(&<sha3::Sha3_256 as sha3::Digest>::digest(bytes))),
+];
 
 /// Both headers, verified as far as they can be without the payload.
 pub(super) struct Headers {
@@ -82,16 +89,15 @@ impl Headers {
     /// Digests of the header, and the length of the file.
     fn verify(&self) -> Result<()> {
         let bytes = self.header.bytes();
-        let sha256 = self.signatures.text(SIG_SHA256)?;
-        let sha1 = self.signatures.text(SIG_SHA1)?;
-        let is_wrong = |said: &str, digest: &[u8]| !said.eq_ignore_ascii_case(&hexadecimal(digest));
-        if sha256.as_deref().is_some_and(|said| is_wrong(said, &Sha256::digest(bytes))) {
-            return Err(HEADER.malformed("its SHA-256 is not what the signature header says"));
+        let mut has_digest = false;
+        for (tag, name, digest) in SIG_DIGESTS {
+            let Some(said) = self.signatures.text(tag)? else { continue };
+            if !said.eq_ignore_ascii_case(&digest(bytes)) {
+                return Err(HEADER.malformed(format!("its {name} is not what the signature header says")));
+            }
+            has_digest = true;
         }
-        if sha1.as_deref().is_some_and(|said| is_wrong(said, &Sha1::digest(bytes))) {
-            return Err(HEADER.malformed("its SHA-1 is not what the signature header says"));
-        }
-        if sha256.is_none() && sha1.is_none() {
+        if !has_digest {
             return Err(SIGNATURES.malformed("it has no digest of the header"));
         }
         let said = match self.signatures.number(SIG_LONG_SIZE)? {

@@ -4,7 +4,7 @@ use std::io::{BufReader, SeekFrom};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::archive::decompress::{DEFAULT_OUTPUT, Decoder};
+use crate::archive::decompress::Decoder;
 use crate::archive::part::{Part, hexadecimal};
 use crate::archive::tar_reader::{End, EntryKind, Reader};
 use crate::inspect::{Depth, Input, Inspection};
@@ -15,7 +15,8 @@ const ARCHIVE: Part = Part { format: "tar", name: "archive" };
 pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
     file.seek(SeekFrom::Start(0))?;
     let from = BufReader::with_capacity(64 << 10, file);
-    let decoder = Decoder::detect(from, ARCHIVE, DEFAULT_OUTPUT)?;
+    // Nothing says how much it is: what the stream's length allows.
+    let decoder = Decoder::detect(from, ARCHIVE, u64::MAX)?;
     let method = decoder.method();
     let mut tar = Reader::new(decoder, ARCHIVE, End::Blocks);
     let mut inspection = nameless(Format::Tar, method.name());

@@ -4,7 +4,6 @@
 //! eight at a time fill its vector registers, and take a quarter of the time. (Written with arrays, the compiler
 //! makes no vectors of it; hence `wide`.)
 
-use md5::{Digest as _, Md5};
 use wide::u32x8;
 
 /// How many messages at a time: two vectors of four words, which every x86-64 and AArch64 has.
@@ -13,96 +12,163 @@ const LANES: usize = 8;
 /// From how many on that is quicker than one by one.
 const LEAST: usize = 3;
 
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
-/// The digest of each message.
-pub(super) fn md5(messages: &[&[u8]]) -> Vec<[u8; 16]> {
-    if messages.len() < LEAST {
-        return messages.iter().map(|message| Md5::digest(message).into()).collect();
-    }
-    let mut digests = vec![[0; 16]; messages.len()];
+type Block = [u8; BLOCK];
+
+/// How far a digest has come.
+pub(super) type State = [u32; 4];
+
+/// A message, or as much of it as is at hand.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    /// [`START`] at first.
+    pub(super) state: State,
+    /// The next bytes, one part behind the other. They are taken.
+    pub(super) parts: Vec<&'a [u8]>,
+    /// How many bytes the whole message has, if these are its last. If not, they are whole blocks together.
+    pub(super) length: Option<u64>,
+}
+
+/// Takes every message as far as it is at hand.
+pub(super) fn go_on(messages: &mut [Message<'_>]) {
     // The longest first, so that the lanes end at about the same time.
     let mut order: Vec<usize> = (0..messages.len()).collect();
-    order.sort_by_key(|number| messages[*number].len());
+    order.sort_by_cached_key(|number| messages[*number].parts.iter().map(|part| part.len()).sum::<usize>());
     let mut lanes: [Option<Lane<'_>>; LANES] = [const { None }; LANES];
     let mut state = START.map(u32x8::splat);
     loop {
-        for (number, lane) in lanes.iter_mut().enumerate().filter(|(_, lane)| lane.is_none()) {
-            if let Some(message) = order.pop() {
-                *lane = Some(Lane::new(message, messages[message]));
-                for (words, start) in state.iter_mut().zip(START) {
-                    words.as_mut_array()[number] = start;
+        for (number, lane) in lanes.iter_mut().enumerate() {
+            if let Some(ended) = lane.take_if(|lane| lane.ready() == 0) {
+                messages[ended.message].state = state.map(|words| words.to_array()[number]);
+            }
+            while lane.is_none()
+                && let Some(message) = order.pop()
+            {
+                for (words, begun) in state.iter_mut().zip(messages[message].state) {
+                    words.as_mut_array()[number] = begun;
                 }
+                let mut new = Lane::new(message, &mut messages[message]);
+                *lane = (new.ready() > 0).then_some(new);
             }
         }
-        match lanes.iter().flatten().count() {
-            0 => return digests,
-            _ => {
-                let turns = lanes.iter().flatten().map(Lane::left).min().unwrap_or(0);
-                for _ in 0..turns {
-                    let blocks = lanes.each_mut().map(|lane| lane.as_mut().map_or(&[0; BLOCK], Lane::next));
-                    compress(&mut state, blocks);
-                }
-                for (number, lane) in lanes.iter_mut().enumerate() {
-                    if let Some(ended) = lane.take_if(|lane| lane.left() == 0) {
-                        digests[ended.message] = digest(state.map(|words| words.to_array()[number]));
-                    }
-                }
-            }
+        if lanes.iter().flatten().count() < LEAST {
+            break;
         }
+        let turns = lanes.iter_mut().flatten().map(Lane::ready).min().unwrap_or(0);
+        let runs = lanes.each_mut().map(|lane| lane.as_mut().map_or(&[][..], |lane| lane.take(turns)));
+        for turn in 0..turns {
+            compress(&mut state, runs.map(|run| run.get(turn).unwrap_or(&[0; BLOCK])));
+        }
+    }
+    for (number, mut lane) in lanes.into_iter().enumerate().filter_map(|(number, lane)| Some((number, lane?)))
+    {
+        let mut state = state.map(|words| words.to_array()[number]);
+        while lane.ready() > 0 {
+            let count = lane.ready();
+            md5::block_api::compress(&mut state, lane.take(count));
+        }
+        messages[lane.message].state = state;
     }
 }
 
-/// A message and how far it has come.
-struct Lane<'a> {
-    message: usize,
-    whole: std::slice::Iter<'a, [u8; BLOCK]>,
-    /// The rest of the message, a bit, zeros and the length (RFC 1321, 3.1 and 3.2): one or two blocks.
-    end: [[u8; BLOCK]; 2],
-    next_end: usize,
-}
-
-impl<'a> Lane<'a> {
-    fn new(message: usize, bytes: &'a [u8]) -> Lane<'a> {
-        let (whole, rest) = bytes.as_chunks();
-        let mut end = [[0; BLOCK]; 2];
-        let bits = (bytes.len() as u64).wrapping_mul(8).to_le_bytes();
-        end[0][..rest.len()].copy_from_slice(rest);
-        end[0][rest.len()] = 0x80;
-        let next_end = usize::from(rest.len() < BLOCK - 8);
-        if next_end == 1 {
-            end.swap(0, 1);
-        }
-        end[1][BLOCK - 8..].copy_from_slice(&bits);
-        Lane { message, whole: whole.iter(), end, next_end }
-    }
-
-    fn left(&self) -> usize {
-        self.whole.len() + 2 - self.next_end
-    }
-
-    /// There is one.
-    fn next(&mut self) -> &[u8; BLOCK] {
-        match self.whole.next() {
-            Some(block) => block,
-            None => {
-                self.next_end += 1;
-                &self.end[self.next_end - 1]
-            }
-        }
-    }
-}
-
-fn digest(words: [u32; 4]) -> [u8; 16] {
+/// What the last state of a message says (RFC 1321, 3.5).
+pub(super) fn digest(state: State) -> [u8; 16] {
     let mut digest = [0; 16];
-    for (bytes, word) in digest.chunks_mut(4).zip(words) {
+    for (bytes, word) in digest.chunks_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
     digest
 }
 
+/// A message in a lane, cut into blocks.
+struct Lane<'a> {
+    message: usize,
+    parts: std::vec::IntoIter<&'a [u8]>,
+    length: Option<u64>,
+    /// What there is of a block that begins in one part and ends in another.
+    split: Vec<u8>,
+    /// The last `made_left` of these come next,
+    made: [Block; 2],
+    made_left: usize,
+    /// then the whole blocks of the current part.
+    whole: &'a [Block],
+}
+
+impl<'a> Lane<'a> {
+    fn new(message: usize, of: &mut Message<'a>) -> Lane<'a> {
+        Lane {
+            message,
+            parts: std::mem::take(&mut of.parts).into_iter(),
+            length: of.length,
+            split: Vec::with_capacity(BLOCK),
+            made: [[0; BLOCK]; 2],
+            made_left: 0,
+            whole: &[],
+        }
+    }
+
+    /// How many blocks lie side by side; none at the end.
+    fn ready(&mut self) -> usize {
+        while self.made_left == 0 && self.whole.is_empty() {
+            if !self.advance() {
+                return 0;
+            }
+        }
+        if self.made_left > 0 { self.made_left } else { self.whole.len() }
+    }
+
+    /// The next of those that are ready.
+    fn take(&mut self, count: usize) -> &[Block] {
+        if self.made_left > 0 {
+            let start = self.made.len() - self.made_left;
+            self.made_left -= count;
+            return &self.made[start..][..count];
+        }
+        let (now, later) = self.whole.split_at(count);
+        self.whole = later;
+        now
+    }
+
+    /// Goes on to the next part, then to the end; false when that is over, too.
+    fn advance(&mut self) -> bool {
+        let Some(part) = self.parts.next() else {
+            return match self.length.take() {
+                Some(length) => {
+                    self.end(length);
+                    true
+                }
+                None => false,
+            };
+        };
+        let missing = if self.split.is_empty() { 0 } else { BLOCK - self.split.len() };
+        let (end, part) = part.split_at(missing.min(part.len()));
+        self.split.extend_from_slice(end);
+        if let Ok(block) = self.split[..].try_into() {
+            self.made[1] = block;
+            self.made_left = 1;
+            self.split.clear();
+        }
+        let (whole, rest) = part.as_chunks();
+        self.whole = whole;
+        self.split.extend_from_slice(rest);
+        true
+    }
+
+    /// The rest of the message, a bit, zeros and the length (RFC 1321, 3.1 and 3.2): one or two blocks.
+    fn end(&mut self, length: u64) {
+        let rest = self.split.len();
+        self.made = [[0; BLOCK]; 2];
+        self.made_left = if rest < BLOCK - 8 { 1 } else { 2 };
+        let first = &mut self.made[2 - self.made_left];
+        first[..rest].copy_from_slice(&self.split);
+        first[rest] = 0x80;
+        self.made[1][BLOCK - 8..].copy_from_slice(&length.wrapping_mul(8).to_le_bytes());
+    }
+}
+
 /// RFC 1321, 3.3.
-const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+pub(super) const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 /// How far each step rotates (3.4), by round.
 const ROTATE: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
@@ -164,16 +230,51 @@ fn compress(state: &mut [u32x8; 4], blocks: [&[u8; BLOCK]; LANES]) {
 
 #[cfg(test)]
 mod tests {
+    use md5::{Digest as _, Md5};
+
     use super::*;
+
+    const LENGTHS: [usize; 18] =
+        [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 5_000, 64, 63, 62, 70_000, 300, 300, 0];
 
     #[test]
     fn messages_side_by_side_have_their_own_digests() {
         let bytes: Vec<u8> = (0..70_000_u32).map(|number| (number * 7 % 251) as u8).collect();
-        let lengths = [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 5_000, 64, 63, 62, 70_000, 300, 300, 0];
-        for count in 0..=lengths.len() {
-            let messages: Vec<&[u8]> = lengths[..count].iter().map(|length| &bytes[..*length]).collect();
-            let expected: Vec<[u8; 16]> = messages.iter().map(|bytes| Md5::digest(bytes).into()).collect();
-            assert_eq!(md5(&messages), expected);
+        for count in 0..=LENGTHS.len() {
+            for largest in [1, 7, 63, 64, 65, 4_096, 100_000] {
+                let messages = LENGTHS[..count].iter().map(|length| Message {
+                    state: START,
+                    parts: bytes[..*length].chunks(largest).collect(),
+                    length: Some(*length as u64),
+                });
+                let mut messages: Vec<Message<'_>> = messages.collect();
+                go_on(&mut messages);
+                let digests: Vec<[u8; 16]> = messages.iter().map(|message| digest(message.state)).collect();
+                let expected: Vec<[u8; 16]> =
+                    LENGTHS[..count].iter().map(|length| Md5::digest(&bytes[..*length]).into()).collect();
+                assert_eq!(digests, expected, "{count} messages in parts of {largest}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_goes_on_where_it_was_left() {
+        let bytes: Vec<u8> = (0..10_000_u32).map(|number| (number * 7 % 251) as u8).collect();
+        for others in [0, 1, 5, 12] {
+            for middle in [0, 64, 6_400] {
+                let (head, tail) = bytes.split_at(middle);
+                let other = || Message { state: START, parts: vec![&bytes[..777]], length: Some(777) };
+                let mut messages = vec![Message { state: START, parts: vec![head], length: None }];
+                messages.extend((0..others).map(|_| other()));
+                go_on(&mut messages);
+                messages[0] = Message { state: messages[0].state, parts: vec![tail], length: Some(10_000) };
+                for message in &mut messages[1..] {
+                    assert_eq!(digest(message.state), *Md5::digest(&bytes[..777]));
+                    *message = other();
+                }
+                go_on(&mut messages);
+                assert_eq!(digest(messages[0].state), *Md5::digest(&bytes), "{others} others, {middle}");
+            }
         }
     }
 }

@@ -225,7 +225,8 @@ pub(crate) fn write_one(
     out.seek(SeekFrom::Start(parts.start()))?;
     let stream = parts.stream();
     let share = Share { threads: resources.threads, memory: stream.compression.memory_budget() };
-    let written = reader::with_reader(&[(parts.archive(), stream.digest)], |mut consumers| {
+    let keep = share::left(&[(stream.compression, share)]);
+    let written = reader::with_reader(&[(parts.archive(), stream.digest)], keep, |mut consumers| {
         let consumer = consumers.pop().expect("there is one archive");
         vec![stream::write(parts.archive(), stream, share, consumer, out)]
     })
@@ -252,7 +253,9 @@ fn write_wave(
     }
     let wanted: Vec<(&dyn Archive, Digest)> =
         archives.iter().map(|(archive, stream, _)| (*archive, stream.digest)).collect();
-    let (written, counted) = reader::with_reader(&wanted, |consumers| {
+    let shares: Vec<(Compression, Share)> =
+        archives.iter().zip(wave).map(|((_, stream, _), (_, share))| (stream.compression, *share)).collect();
+    let (written, counted) = reader::with_reader(&wanted, share::left(&shares), |consumers| {
         std::thread::scope(|scope| {
             let shares = wave.iter().map(|(_, share)| *share);
             let each = archives.iter().zip(outs).zip(consumers).zip(shares);

@@ -13,7 +13,7 @@ use crate::{Content, Error, Result};
 
 /// How much a batch holds, and how many may wait for each who wants them: 2 MiB. The slowest keeps the others
 /// waiting, and it alone has so many before it.
-const BATCH: usize = 256 << 10;
+pub(super) const BATCH: usize = 256 << 10;
 const WAITING: usize = 8;
 
 /// Parts of files, one behind the other.
@@ -79,14 +79,24 @@ impl Batch {
 impl Queue {
     /// Shows every batch, until there are no more or `look` has seen enough.
     pub(super) fn each<E>(self, mut look: impl FnMut(&Batch) -> Result<(), E>) -> Result<(), E> {
-        for batch in &self.batches {
+        for batch in self.batches() {
             look(&batch)?;
-            if let Some(batch) = Arc::into_inner(batch) {
-                // When reading has ended nobody needs it.
-                let _ = self.spare.send(batch);
-            }
+            self.give_back(batch);
         }
         Ok(())
+    }
+
+    /// Every batch; to be given back.
+    pub(super) fn batches(&self) -> impl Iterator<Item = Arc<Batch>> {
+        self.batches.iter()
+    }
+
+    /// Whoever is the last to look at a batch has it used again.
+    pub(super) fn give_back(&self, batch: Arc<Batch>) {
+        if let Some(batch) = Arc::into_inner(batch) {
+            // When reading has ended nobody needs it.
+            let _ = self.spare.send(batch);
+        }
     }
 }
 
@@ -105,9 +115,10 @@ impl<'s> Consumer<'s> {
 }
 
 /// Runs `consume` with a consumer for each archive, while threads read and hash what they want. The facts of
-/// what could be written are filled in.
+/// what could be written are filled in. `keep` bytes may be kept for what is quicker with many.
 pub(super) fn with_reader(
     archives: &[(&dyn Archive, Digest)],
+    keep: usize,
     consume: impl FnOnce(Vec<Consumer<'_>>) -> Vec<Result<Written>>,
 ) -> (Vec<Result<Written>>, Report) {
     let (sources, wanted) = merge(archives);
@@ -138,7 +149,7 @@ pub(super) fn with_reader(
                 digest,
                 scope.spawn(move || {
                     let is_wanted = |source: usize| sources[source].digests.contains(&digest);
-                    digest::hash(digest, queue, sources.len(), is_wanted)
+                    digest::hash(digest, queue, keep, sources.len(), is_wanted)
                 }),
             ));
         }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::Resources;
-use crate::archive::compress::{Compression, Share};
+use crate::archive::compress::{Compression, DEFAULT_BUDGET, Share};
 
 /// Streams, by their numbers, in groups that are written at a time.
 ///
@@ -73,13 +73,31 @@ fn distribute(
     (of_slowest(false) >= of_slowest(true)).then_some(threads)
 }
 
+/// How many bytes are left of what compressors may take at the default levels, at most [`LEFT`].
+pub(super) fn left(shares: &[(Compression, Share)]) -> usize {
+    let taken = shares.iter().map(|(compression, share)| {
+        let threads = NonZeroUsize::new(threads(*compression, *share)).unwrap_or(NonZeroUsize::MIN);
+        compression.memory(threads)
+    });
+    let left = DEFAULT_BUDGET.saturating_sub(taken.fold(0, u64::saturating_add));
+    left.min(LEFT) as usize
+}
+
+/// With that many bytes nearly all files are hashed side by side: measured, a tenth less CPU time for a whole deb at
+/// zstd 3 than with a single batch; twice as many save another hundredth.
+const LEFT: u64 = 16 << 20;
+
 /// How many threads a stream has when it is the only one.
 fn alone(compression: Compression, resources: Resources) -> usize {
+    threads(compression, Share { threads: resources.threads, memory: compression.memory_budget() })
+}
+
+/// How many threads a stream has with its share.
+fn threads(compression: Compression, share: Share) -> usize {
     let fits = |threads: &usize| {
-        NonZeroUsize::new(*threads)
-            .is_some_and(|threads| compression.memory(threads) <= compression.memory_budget())
+        NonZeroUsize::new(*threads).is_some_and(|threads| compression.memory(threads) <= share.memory)
     };
-    (1..=resources.threads.get()).take_while(fits).last().unwrap_or(1)
+    (1..=share.threads.get()).take_while(fits).last().unwrap_or(1)
 }
 
 /// In which order compressors take time; equal ones take about as much.

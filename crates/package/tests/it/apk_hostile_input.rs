@@ -1,14 +1,12 @@
 //! What would mean something else in an apk is refused when it is written, for the right reason.
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
-use std::io::{self, Cursor, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
-
 use packhouse_package::apk::Trigger;
 use packhouse_package::{Change, Entry, Error, Format, Package, PackagePath, Relation, Resources, Script};
 
 use crate::apk_fixture::{bytes, control, members, package, unpacked};
+use crate::changed_files::Meddling;
+use crate::memory::noise;
 
 fn with_file(path: &[u8]) -> Package {
     let mut package = package("1.0", &[]);
@@ -155,49 +153,15 @@ fn a_file_beyond_64_gib_is_refused_and_owners_are_checked() {
     }
 }
 
-/// Takes a package, and writes to a file once the first part of it has come by.
-struct Meddling {
-    out: Cursor<Vec<u8>>,
-    file: PathBuf,
-    after: u64,
-}
-
-impl Write for Meddling {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.out.position() > self.after {
-            self.after = u64::MAX;
-            let file = fs_err::OpenOptions::new().write(true).open(&self.file)?;
-            file.file().write_all_at(b"y", 0)?;
-        }
-        self.out.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Meddling {
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.out.seek(position)
-    }
-}
-
 #[test]
 fn a_file_that_changes_between_its_sum_and_its_bytes_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     // The first file fills what waits between reader and compressor, the second has been summed and not sent.
-    let mut noise = 1_u64;
-    let mut content = vec![0; 6 << 20];
-    content.fill_with(|| {
-        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (noise >> 56) as u8
-    });
     let file = directory.path().join("f");
-    fs_err::write(&file, &content).unwrap();
+    fs_err::write(&file, noise(6 << 20)).unwrap();
     let package = package("1.0", &[("opt/f", Entry::from_disk(&file).unwrap())]);
-    for (after, is_error) in [(u64::MAX, false), (300_000, true)] {
-        let mut out = Meddling { out: Cursor::default(), file: file.clone(), after };
+    for (after, is_error) in [(None, false), (Some(300_000), true)] {
+        let mut out = Meddling::new(&file, after);
         let resources = Resources { threads: std::num::NonZeroUsize::MIN };
         let result = Format::Apk.get().write(&package, resources, &mut out);
         match result {

@@ -288,6 +288,30 @@ fn files_that_apk_would_not_install_as_they_seem_are_refused() {
     inspect(&good.whole(), Depth::Contents).unwrap();
 }
 
+/// What is remembered of each line is more than the line, and a gzip stream says the same line a thousand times in
+/// a byte.
+#[test]
+fn more_lines_than_a_package_needs_are_given_up() {
+    let mut parts = Parts::new();
+    parts.info.push_str(&format!("depend = {}\n", "a ".repeat(1 << 21)));
+    assert_refused("two million dependencies", &parts.whole(), "bytes of `.PKGINFO` beyond");
+
+    let mut files = ["etc/", "etc/apk/", "etc/apk/protected_paths.d/"].map(directory).to_vec();
+    let list =
+        |range: std::ops::Range<u32>| range.fold(String::new(), |list, line| format!("{list}+{line}\n"));
+    for (name, range) in [("a", 0..9_000), ("b", 9_000..18_000)] {
+        files.push(summed(&format!("etc/apk/protected_paths.d/{name}.list"), list(range).as_bytes()));
+    }
+    let read = inspect(&Parts { files: files.clone(), ..Parts::new() }.whole(), Depth::Contents).unwrap();
+    assert!(read.files.unwrap().iter().filter(|file| file.marks == ["config"]).count() == 2);
+    for (number, from) in (18_000..66_000).step_by(6_000).enumerate() {
+        let list = list(from..from + 6_000);
+        files.push(summed(&format!("etc/apk/protected_paths.d/{number}.list"), list.as_bytes()));
+    }
+    let parts = Parts { files, ..Parts::new() };
+    assert_refused("66,000 protected directories", &parts.whole(), "protected directories beyond 65536");
+}
+
 #[test]
 fn no_byte_can_be_changed_without_notice() {
     let whole = Parts::new().whole();

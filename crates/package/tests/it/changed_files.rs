@@ -13,16 +13,23 @@ use crate::memory::noise;
 use crate::rpm_fixture::{one_thread, package};
 
 /// Takes a package, and writes to a file once the first part of it has come by.
-struct Meddling {
+pub struct Meddling {
     out: Cursor<Vec<u8>>,
     file: PathBuf,
-    has_written: bool,
+    /// How many bytes must have come by; `None` when it has written, or shall not.
+    after: Option<u64>,
+}
+
+impl Meddling {
+    pub fn new(file: &Path, after: Option<u64>) -> Meddling {
+        Meddling { out: Cursor::default(), file: file.into(), after }
+    }
 }
 
 impl Write for Meddling {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.out.position() > 300_000 && !self.has_written {
-            self.has_written = true;
+        if self.after.is_some_and(|after| self.out.position() > after) {
+            self.after = None;
             let file = fs::OpenOptions::new().write(true).open(&self.file)?;
             file.file().write_all_at(b"y", 0)?;
         }
@@ -50,7 +57,7 @@ fn write(format: Format, directory: &Path, meddles: bool) -> Result<(), Error> {
     package.files.add_directory(directory, None, &[]).unwrap();
     package.files.complete();
     package.options.compression = format.get().compressions().last().copied();
-    let mut out = Meddling { out: Cursor::default(), file, has_written: !meddles };
+    let mut out = Meddling::new(&file, meddles.then_some(300_000));
     format.get().write(&package, one_thread(), &mut out)
 }
 

@@ -494,16 +494,16 @@ fn a_file_that_changed_since_it_was_found_is_an_error() {
         let mut package = facts.cheap("1", &[]);
         package.files.add_directory(directory.path(), None, &[]).unwrap();
         assert!(facts.write(&package, 1).is_ok(), "{}", facts.format);
-        fs_err::write(&file, "grown beyond").unwrap();
-        let error = facts.write(&package, 1).unwrap_err();
-        assert!(
-            matches!(
+        for text in ["grown beyond", "less", ""] {
+            fs_err::write(&file, text).unwrap();
+            let error = facts.write(&package, 1).unwrap_err();
+            let is_named = matches!(
                 &error,
-                Error::Changed { path, change: Change::Size { expected: 6, found } } if *path == file && *found > 6
-            ),
-            "{}: {error:?}",
-            facts.format
-        );
+                Error::Changed { path, change: Change::Size { expected: 6, found } }
+                    if *path == file && (*found > 6) == (text.len() > 6)
+            );
+            assert!(is_named, "{} {text}: {error:?}", facts.format);
+        }
         for make in ["mkfifo", "ln -s /etc/passwd"] {
             fs_err::remove_file(&file).unwrap();
             let script = format!("{make} \"$1\"");
@@ -641,5 +641,55 @@ fn no_file_and_twenty_thousand_files_are_packages() {
         package.files.complete();
         let inspection = facts.written_and_read(&package);
         assert!(inspection.files.unwrap().len() >= 20_000, "{}", facts.format);
+    }
+}
+
+/// IN-07: dependencies without number; and a text that would be megabytes in every index that lists the package.
+#[test]
+fn sixty_five_thousand_dependencies_are_read_and_a_text_without_end_is_refused() {
+    for facts in FORMATS.iter().filter(|facts| facts.has_metadata) {
+        let names: Vec<String> = (0..65_536).map(|number| format!("dependency-{number}")).collect();
+        let mut package = facts.cheap("1", &[]);
+        package.metadata.relations.depends = relations(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let depends = &facts.written_and_read(&package).relations["depends"];
+        assert!(depends.len() >= names.len(), "{}: {}", facts.format, depends.len());
+        let mut package = facts.cheap("1", &[]);
+        package.metadata.description = "x".repeat(300 << 20);
+        let error = facts.write(&package, 1).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { limit: 1_048_576, .. }), "{}: {error}", facts.format);
+        assert!(error.to_string().contains("description"), "{error}");
+    }
+}
+
+/// IN-06: names that differ only to those who look closely, that look like options, and as long as a name can be.
+#[test]
+fn names_that_are_nearly_alike_look_like_options_or_are_long_arrive() {
+    let long = format!("opt/{}", "n".repeat(255));
+    let names = [
+        "opt/Readme",
+        "opt/README",
+        "opt/\u{e9}",
+        "opt/e\u{301}",
+        "opt/-rf",
+        "opt/--help",
+        "opt/a",
+        "opt/a.",
+        "opt/a ",
+        "opt/ a",
+        "opt/CON",
+        "opt/~",
+        "opt/$(touch PWNED)",
+        "opt/%(touch PWNED)",
+        "opt/.gitkeep",
+        "opt/d/.gitkeep",
+        &long,
+    ];
+    for facts in &FORMATS {
+        let mut package = facts.cheap("1", &[]);
+        for name in names {
+            package.files.insert(path(name), Entry::bytes(name.as_bytes().to_vec(), 0o644)).unwrap();
+        }
+        package.files.complete();
+        compare_files(facts, &package, facts.written_and_read(&package).files.as_deref().unwrap());
     }
 }

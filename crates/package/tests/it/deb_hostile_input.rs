@@ -102,10 +102,8 @@ fn a_full_disk_is_an_error() {
         }
     }
     use packhouse_package::archive::compress::Compression;
-    let noise: Vec<u8> = (0..3_000_000_u64)
-        .map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ (n >> 9) as u8)
-        .collect();
-    let mut package = package("1.0-1", &[("opt/noise", Entry::bytes(noise, 0o644))]);
+    let mut package =
+        package("1.0-1", &[("opt/noise", Entry::bytes(crate::memory::noise(3_000_000), 0o644))]);
     for compression in [Compression::None, Compression::Gzip(1), Compression::Xz(0), Compression::Zstd(1)] {
         package.options.compression = Some(compression);
         let resources = packhouse_package::Resources::all();

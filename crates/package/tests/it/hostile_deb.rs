@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write as _};
 
 use packhouse_package::archive::compress::{Compression, Encoder};
 use packhouse_package::inspect::Depth;
-use packhouse_package::{Error, Format, Resources, inspect_file};
+use packhouse_package::{Error, Format, Inspection, Resources, inspect_file};
 
 use crate::deb_fixture::{bytes, files, package};
 
@@ -111,7 +111,7 @@ fn a_deb_that_lies_is_refused_for_the_right_reason() {
         "no file of its root",
     );
     assert_refused(&deb(&tar(&[]), &empty), "no file `control`");
-    assert_refused(&deb(&control(&"x".repeat((1 << 20) + 1)), &empty), "bytes of `control`");
+    assert_refused(&deb(&control(&"x".repeat((4 << 20) + 1)), &empty), "bytes of `control`");
     let twice = tar(&[entry(b'0', "./control", CONTROL.as_bytes()), entry(b'0', "control", b"")]);
     assert_refused(&deb(&twice, &empty), "comes twice");
     // Members.
@@ -162,6 +162,24 @@ fn what_the_metadata_says_of_files_must_be_true() {
         "`/etc/other` is not in the package",
     );
     assert_refused(&deb(&with("md5sums", &sum.repeat(2)), &data), "comes twice");
+    // A hard link is its file, whichever of the two is listed, or both.
+    let linked = |target: &str| {
+        let mut link = entry(b'1', "./usr/y", b"");
+        link[157..163].fill(0);
+        link[157..157 + target.len()].copy_from_slice(target.as_bytes());
+        link[148..156].fill(b' ');
+        let sum: u32 = link.iter().map(|byte| u32::from(*byte)).sum();
+        link[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        tar(&[entry(b'0', "./etc/hello", b"hello\n"), entry(b'0', "./usr/x", b"x"), link])
+    };
+    let of_link = sum.replace("etc/hello", "usr/y");
+    for sums in [&sum.to_owned(), &of_link, &format!("{sum}{of_link}")] {
+        read(&deb(&with("md5sums", sums), &linked("etc/hello"))).unwrap();
+    }
+    for sums in [&of_link, &format!("{sum}{of_link}")] {
+        assert_refused(&deb(&with("md5sums", sums), &linked("usr/x")), "`/usr/y` has another sum");
+        assert_refused(&deb(&with("md5sums", sums), &data), "`/usr/y` is not in the package");
+    }
     assert_refused(&deb(&with("md5sums", "short\n"), &data), "is no sum");
     assert_refused(&deb(&with("conffiles", "etc/hello\n"), &data), "no absolute path");
     // data.tar is read by the same reader as everything: one case of IN-12 will do.
@@ -176,7 +194,7 @@ fn compressed(compression: Compression, length: u64) -> Vec<u8> {
 }
 
 /// IN-13. The whole bombs are expensive to make: what is in front of the limits is tested with small ones beside
-/// the decompressors, and this is the limit of a control archive, 256 MiB.
+/// the decompressors, and this is the limit of a control archive, 128 MiB.
 #[test]
 fn a_bomb_is_given_up_at_its_limit() {
     let empty = tar(&[]);
@@ -185,11 +203,23 @@ fn a_bomb_is_given_up_at_its_limit() {
         ("control.tar.xz", Compression::Xz(0)),
         ("control.tar.zst", Compression::Zstd(1)),
     ] {
-        let bomb = compressed(compression, 257 << 20);
+        let bomb = compressed(compression, 129 << 20);
         assert!(bomb.len() < 4 << 20, "{}", bomb.len());
         let members: [(&str, &[u8]); 3] = [("debian-binary", b"2.0\n"), (name, &bomb), ("data.tar", &empty)];
-        assert_refused(&ar(&members), "unpacked bytes beyond 268435456");
+        assert_refused(&ar(&members), "unpacked bytes beyond 134217728");
     }
+    // Each below its own limit, all together are not.
+    let script = vec![0xff; 9 << 20];
+    let with = |names: &[&str]| {
+        let mut entries = vec![entry(b'0', "./control", CONTROL.as_bytes())];
+        entries.extend(names.iter().map(|name| entry(b'0', name, &script)));
+        deb(&tar(&entries), &empty)
+    };
+    read(&with(&["postinst"])).unwrap();
+    assert_refused(&with(&["postinst", "prerm"]), "bytes of scripts beyond 16777216");
+    let lines = entry(b'0', "conffiles", &b"/\n".repeat(1 << 20));
+    let lines = tar(&[entry(b'0', "./control", CONTROL.as_bytes()), lines]);
+    assert_refused(&deb(&lines, &empty), "bytes of `conffiles` beyond 1048576");
 }
 
 /// Counts what is read of a file.
@@ -267,4 +297,80 @@ fn a_wrong_name_does_not_matter() {
     for name in ["hello.rpm", "hello", "hello.pkg.tar.zst"] {
         assert_eq!(Format::identify(&mut Cursor::new(&deb), name).unwrap(), Some(Format::Deb));
     }
+}
+
+/// Numbers that are the same each time, below a limit.
+pub fn numbers() -> impl FnMut(usize) -> usize {
+    let mut state = 1_u64;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    }
+}
+
+/// IN-22: a deb that is read here is the same to dpkg-deb, which may refuse what is read.
+#[test]
+fn a_damaged_deb_is_refused_or_dpkg_deb_reads_the_same() {
+    let Some([dpkg_deb]) = packhouse_clients::find(["dpkg-deb"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.deb");
+    let text = format!("{CONTROL}Section: net\nHomepage: https://example.org\n");
+    let data =
+        tar(&[entry(b'5', "./etc/", b""), entry(b'0', "./etc/hello", b"hello\n"), entry(b'2', "./l", b"")]);
+    let good = deb(&control(&text), &data);
+    let mut random = numbers();
+    let (mut accepted, mut refused) = (0, 0);
+    for round in 0..400 {
+        let mut bytes = good.clone();
+        for _ in 0..1 + random(2) {
+            // Headers of members and of entries, and the control file.
+            let place =
+                [random(2 * 68), 132 + random(600), 132 + 512 + random(text.len()), random(good.len())]
+                    [random(4)];
+            bytes[place] = b"07 /\0.ax:\x80\n-~A"[random(14)];
+        }
+        // As an attacker would, with checksums that are right.
+        for at in 0..bytes.len() - 511 {
+            if bytes[at + 257..].starts_with(b"ustar") {
+                bytes[at + 148..at + 156].fill(b' ');
+                let sum: u32 = bytes[at..at + 512].iter().map(|byte| u32::from(*byte)).sum();
+                bytes[at + 148..at + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            }
+        }
+        let Ok(inspection) = inspect_file(&mut Cursor::new(&bytes), "", Depth::Contents) else {
+            refused += 1;
+            continue;
+        };
+        fs_err::write(&file, &bytes).unwrap();
+        let show = |arguments: &[&str]| {
+            let output = dpkg_deb.command().args(arguments).arg(&file).output().unwrap();
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        // dpkg knows more of versions and architectures, and refuses some.
+        let Some(read) =
+            show(&["-W", "--showformat=${Package}\\n${Version}\\n${Architecture}\\n${Section}\\n"])
+        else {
+            continue;
+        };
+        let of = |value: &Option<String>| value.clone().unwrap_or_default();
+        let Inspection { name, version, arch, category, .. } = &inspection;
+        // dpkg makes small letters of a name's capitals, which no archive has (Policy 5.6.7).
+        let name = name.to_ascii_lowercase();
+        assert_eq!(read, format!("{name}\n{version}\n{arch}\n{}\n", of(category)), "round {round}");
+        let Some(list) = show(&["-c"]) else { continue };
+        let files = inspection.files.unwrap();
+        assert_eq!(list.lines().count(), files.len(), "round {round}: {list}");
+        let by_size = |line: &str| line.split_whitespace().nth(2).map(str::to_owned);
+        let mut sizes: Vec<_> =
+            list.lines().filter(|line| line.starts_with('-')).filter_map(by_size).collect();
+        let is_file = |file: &&packhouse_package::inspect::InspectedFile| {
+            file.kind == packhouse_package::inspect::InspectedKind::File
+        };
+        let mut ours: Vec<_> = files.iter().filter(is_file).map(|file| file.size.to_string()).collect();
+        sizes.sort();
+        ours.sort();
+        assert_eq!(sizes, ours, "round {round}: {list}");
+        accepted += 1;
+    }
+    assert!(accepted > 40 && refused > 40, "{accepted} accepted, {refused} refused");
 }

@@ -62,8 +62,18 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A package of a header as it is, and a payload.
 fn signed(header_bytes: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut tags = Tags::new();
-    tags.insert(273, text(&hex(&Sha256::digest(header_bytes))));
+    signed_by(&[(273, hex(&Sha256::digest(header_bytes)))], header_bytes, payload)
+}
+
+/// The same, with these digests of the header.
+fn signed_by(digests: &[(u32, String)], header_bytes: &[u8], payload: &[u8]) -> Vec<u8> {
+    let tags = digests.iter().map(|(tag, digest)| (*tag, text(digest))).collect();
+    with_signatures(&tags, header_bytes, payload)
+}
+
+/// The same, with this signature header.
+fn with_signatures(signatures: &Tags, header_bytes: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut tags = signatures.clone();
     tags.insert(1000, int32s(&[(header_bytes.len() + payload.len()) as u32]));
     let mut lead = vec![0; 96];
     lead[..6].copy_from_slice(b"\xed\xab\xee\xdb\x03\0");
@@ -187,6 +197,7 @@ fn a_header_that_says_what_is_not_true_of_a_package_is_refused() {
     assert_refused(&with(1116, int32s(&[0, 0])), "elements where");
     assert_refused(&with(1030, int16s(&[0o100644, 0])), "elements where");
     assert_refused(&with(1030, int16s(&[0])), "of no type");
+    assert_refused(&without(1028), "files have no sizes");
     assert_refused(&with(1030, int16s(&[0o120777])), "link to nothing");
     assert_refused(&with(1035, texts(&["zz"])), "digest that is none");
     assert_refused(&with(5011, int32s(&[99])), "digests of the kind 99");
@@ -286,12 +297,52 @@ fn a_file_that_is_cut_off_or_digests_that_are_wrong_are_refused() {
     let tag = good.windows(4).position(|window| window == 273_u32.to_be_bytes()).unwrap();
     without_digest[tag..tag + 4].copy_from_slice(&274_u32.to_be_bytes());
     assert_refused(&without_digest, "no digest of the header");
-    let mut payload_digest = tags();
-    let payload = cpio(&[]);
-    payload_digest.insert(5092, texts(&[&hex(&Sha256::digest(&payload))]));
-    read(&rpm(&payload_digest)).unwrap();
-    payload_digest.insert(5092, texts(&[&hex(&Sha256::digest(b"else"))]));
-    assert_refused(&rpm(&payload_digest), "its SHA-256 is not what the header says");
+}
+
+/// The digests of rpm 6.0 (its `docs/manual/signatures_digests.md`), of the header and of the payload as it is and
+/// unpacked: each is looked at, alone and beside others that are right.
+#[test]
+fn every_digest_that_an_rpm_has_is_verified() {
+    type Hexadecimal = fn(&[u8]) -> String;
+    let sha1: Hexadecimal = |bytes| hex(&sha1::Sha1::digest(bytes));
+    let sha256: Hexadecimal = |bytes| hex(&Sha256::digest(bytes));
+    let sha512: Hexadecimal = |bytes| hex(&sha2::Sha512::digest(bytes));
+    let sha3: Hexadecimal = |bytes| hex(&<sha3::Sha3_256 as sha3::Digest>::digest(bytes));
+    let of_header = [(269, "SHA-1", sha1), (273, "SHA-256", sha256), (279, "SHA3-256", sha3)];
+    let of_payload = [
+        ([5092, 5097], "SHA-256", sha256),
+        ([5121, 5122], "SHA-512", sha512),
+        ([5123, 5124], "SHA3-256", sha3),
+    ];
+    let unpacked = cpio(&[]);
+    let packed = zstd::encode_all(&unpacked[..], 1).unwrap();
+    let mut tags = tags();
+    tags.insert(1125, text("zstd"));
+    for (in_turn, _, digest) in of_payload {
+        tags.insert(in_turn[0], texts(&[&digest(&packed)]));
+        tags.insert(in_turn[1], texts(&[&digest(&unpacked)]));
+    }
+    let head = header(63, &tags);
+    let right = of_header.map(|(tag, _, digest)| (tag, digest(&head)));
+    read(&signed_by(&right, &head, &packed)).unwrap();
+
+    for (place, (tag, name, digest)) in of_header.into_iter().enumerate() {
+        read(&signed_by(&right[place..=place], &head, &packed)).unwrap();
+        let reason = format!("its {name} is not what the signature header says");
+        let wrong = (tag, digest(b"else"));
+        assert_refused(&signed_by(std::slice::from_ref(&wrong), &head, &packed), &reason);
+        let mut one_wrong = right.clone();
+        one_wrong[place] = wrong;
+        assert_refused(&signed_by(&one_wrong, &head, &packed), &reason);
+    }
+    for (of_both, name, digest) in of_payload {
+        for (tag, unpacked) in of_both.into_iter().zip(["", ", unpacked,"]) {
+            let mut one_wrong = tags.clone();
+            one_wrong.insert(tag, texts(&[&digest(b"else")]));
+            let reason = format!("its {name}{unpacked} is not what the header says");
+            assert_refused(&signed(&header(63, &one_wrong), &packed), &reason);
+        }
+    }
 }
 
 #[test]
@@ -348,6 +399,40 @@ fn a_million_paths_of_one_long_directory_are_given_up() {
     assert_refused(&rpm(&tags), "bytes of paths");
 }
 
+/// Each name that comes again gets a number: looking for a free one from 1 up would take the square of the time.
+#[test]
+fn a_hundred_thousand_triggers_of_one_name_are_read_at_once() {
+    let count = 100_000;
+    let mut tags = tags();
+    tags.insert(1065, texts(&vec![""; count]));
+    let scripts = read(&rpm(&tags)).unwrap().scripts;
+    assert_eq!(scripts.len(), count);
+    assert!(scripts.contains_key("%trigger -- ") && scripts.contains_key("%trigger --  (100000)"));
+}
+
+#[test]
+fn more_relations_than_anybody_has_are_given_up() {
+    let with = |count: usize| {
+        let mut tags = tags();
+        tags.insert(1049, texts(&vec!["a"; count]));
+        rpm(&tags)
+    };
+    assert_eq!(read(&with(1 << 17)).unwrap().relations["depends"].len(), 1 << 17);
+    assert_refused(&with((1 << 17) + 1), "relations of a kind beyond 131072");
+}
+
+#[test]
+fn more_signatures_than_anybody_makes_are_given_up() {
+    let head = header(63, &tags());
+    let with = |count: usize| {
+        let mut signatures = Tags::from([(273, text(&hex(&Sha256::digest(&head))))]);
+        signatures.insert(278, texts(&vec!["iQ=="; count]));
+        with_signatures(&signatures, &head, &cpio(&[]))
+    };
+    assert_eq!(read(&with(64)).unwrap().signatures.len(), 1, "one and the same");
+    assert_refused(&with(65), "signatures beyond 64");
+}
+
 #[test]
 fn hard_links_are_sets_by_inode_and_have_their_contents_last() {
     let digest = hex(&Sha256::digest(b"x"));
@@ -391,4 +476,62 @@ fn no_damage_makes_the_reader_panic() {
             }
         }
     }
+}
+
+/// IN-22: an rpm that is read here is the same to rpm, which may refuse what is read.
+#[test]
+fn a_damaged_rpm_is_refused_or_rpm_reads_the_same() {
+    let Some([rpm]) = packhouse_clients::find(["rpm"]) else { return };
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let file = directory.path().join("x.rpm");
+    let mut tags = tags();
+    tags.insert(1047, texts(&["hello"]));
+    tags.insert(1113, texts(&["1.0-1"]));
+    tags.insert(1112, int32s(&[8]));
+    tags.insert(1049, texts(&["libc", "zlib"]));
+    tags.insert(1050, texts(&["", "2"]));
+    tags.insert(1048, int32s(&[0, 12]));
+    let good = header(63, &tags);
+    let mut random = crate::hostile_deb::numbers();
+    let (mut accepted, mut refused) = (0, 0);
+    for round in 0..600 {
+        let mut head = good.clone();
+        for _ in 0..1 + random(2) {
+            let place = 16 + random(good.len() - 16);
+            head[place] = match random(3) {
+                0 => head[place] ^ 1 << random(8),
+                1 => b"\0\x01\xffa/."[random(6)],
+                _ => head[place].wrapping_add(1),
+            };
+        }
+        let bytes = signed(&head, &cpio(&[]));
+        let Ok(inspection) = inspect_file(&mut Cursor::new(&bytes), "", Depth::Metadata) else {
+            refused += 1;
+            continue;
+        };
+        fs_err::write(&file, &bytes).expect("a file can be written");
+        let format = "%{NAME}\\n%{VERSION}-%{RELEASE}\\n%{ARCH}\\n%{SUMMARY}\\n[%{REQUIRENAME}\\n]--\\n[%{FILENAMES} %{FILESIZES} %{FILEMODES}\\n]";
+        let output = rpm.command().args(["-qp", "--nosignature", "--qf", format]).arg(&file).output();
+        let output = output.expect("rpm was found");
+        if !output.status.success() {
+            continue;
+        }
+        let Inspection { name, version, arch, summary, relations, files, .. } = inspection;
+        let version = version.split_once(':').map_or(version.as_str(), |(_, version)| version);
+        let mut expected = format!("{name}\n{version}\n{arch}\n{summary}\n");
+        for relation in ["depends", "pre-depends"].iter().filter_map(|list| relations.get(list)).flatten() {
+            expected += relation.split(' ').next().unwrap_or_default();
+            expected += "\n";
+        }
+        expected += "--\n";
+        for file in files.iter().flatten().filter(|file| file.kind == InspectedKind::File) {
+            let path = String::from_utf8_lossy(&file.path);
+            expected += &format!("{path} {} {}\n", file.size, u32::from(file.mode) | 0o100_000);
+        }
+        // What rpm writes for a tag that is not there.
+        let found = String::from_utf8_lossy(&output.stdout).replace("(none)\n", "\n");
+        assert_eq!(found, expected, "round {round}");
+        accepted += 1;
+    }
+    assert!(accepted > 40 && refused > 40, "{accepted} accepted, {refused} refused");
 }

@@ -12,7 +12,8 @@ use std::process::Command;
 use fs_err as fs;
 use packhouse_package::assemble::{Attributes, FileRule, FileRules, Payload, Source, Spec};
 use packhouse_package::{
-    Capabilities, Entry, Error, FileTree, Format, Kind, Package, PackagePath, Resources, Result,
+    Capabilities, Depth, Entry, Error, FileTree, Format, Kind, Package, PackagePath, Resources, Result,
+    inspect_file,
 };
 
 use crate::rpm_fixture::package;
@@ -55,8 +56,10 @@ fn devices_pipes_and_sockets_are_refused_by_name() {
     let _socket = UnixListener::bind(at("socket")).unwrap();
     let mut special = vec![("pipe", "a named pipe"), ("socket", "a socket")];
     // Only root may make one.
-    if run("mknod", &[at("null").to_str().unwrap(), "c", "1", "3"]) {
-        special.push(("null", "a device"));
+    for (name, kind, minor) in [("null", "c", "3"), ("memory", "b", "0")] {
+        if run("mknod", &[at(name).to_str().unwrap(), kind, "1", minor]) {
+            special.push((name, "a device"));
+        }
     }
     for (name, what) in special {
         let error = Entry::from_disk(&at(name)).unwrap_err();
@@ -215,6 +218,30 @@ fn names_of_one_file_in_another_directory_are_not_a_way_out() {
     assert_eq!(tree.hard_links().len(), 1);
 }
 
+/// IN-07: deeper than a process has files open; and deeper than a path can be, where no name reaches.
+#[test]
+fn a_tree_of_two_thousand_levels_is_packaged_and_a_deeper_one_refused() {
+    use rustix::fs::{Mode, OFlags, mkdirat, open, openat};
+    let directory = tempfile::tempdir().unwrap();
+    for (levels, status) in [(2000, 0), (2100, 1)] {
+        let tree = directory.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        let mut at = open(&tree, OFlags::DIRECTORY, Mode::empty()).unwrap();
+        for _ in 0..levels {
+            mkdirat(&at, "d", Mode::RWXU).unwrap();
+            at = openat(&at, "d", OFlags::DIRECTORY, Mode::empty()).unwrap();
+        }
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -n 64; exec \"$@\"", "sh"])
+            .arg(crate::deb_fixture::example())
+            .args(["tar".as_ref(), tree.as_os_str(), directory.path().join("x.tar").as_os_str()])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(status), "{levels}: {}", packhouse_clients::text(&output));
+        assert!(run("rm", &["-r", tree.to_str().unwrap()]));
+    }
+}
+
 #[test]
 fn a_sparse_file_of_5_gib_is_written_whole_or_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -239,5 +266,11 @@ fn a_sparse_file_of_5_gib_is_written_whole_or_refused() {
     fs::write(&file, bytes(&package, Format::Rpm).unwrap()).unwrap();
     let checked = rpm.run(["-Kv".as_ref(), "--nosignature".as_ref(), file.as_os_str()]);
     assert!(checked.contains("Payload SHA256 digest: OK"), "{checked}");
+    // Its ratio is a bomb's, and it is read: it takes time, no memory.
+    for package in [deb, file] {
+        let mut package = fs::File::open(package).unwrap();
+        let files = inspect_file(&mut package, "", Depth::Contents).unwrap().files.unwrap();
+        assert!(files.iter().any(|file| file.size == 5 << 30));
+    }
     // A stream that a deb cannot say the length of is refused (see `deb/write.rs`, `SIZE_LIMIT`).
 }

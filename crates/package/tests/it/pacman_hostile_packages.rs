@@ -139,6 +139,9 @@ fn a_list_of_files_that_lies_is_refused() {
         });
         refused(lying.into_bytes(), reason);
     }
+    // IN-13: a bomb within the package, which is not in what the package itself unpacks to.
+    let bomb = Members::good().with_mtree(|_| "\n".repeat(129 << 20));
+    refused(bomb.into_bytes(), "unpacked bytes beyond 134217728");
     let script = Members::good().with(".INSTALL", |text| [text, b"post_remove() { reboot; }\n"].concat());
     refused(script.into_bytes(), "it says something else of `.INSTALL`");
     let file = Members::good().with("usr/bin/orchestrator", |text| text.to_ascii_uppercase());
@@ -163,6 +166,10 @@ fn metadata_that_misleads_is_refused() {
     refused(changed("arch = any\n", ""), "it has no `arch`");
     refused(changed("size = ", "size = x"), "`size` is no number");
     refused(changed("arch = any\n", "arch = any\nhidden\n"), "a line is no `key = value`");
+    // Some bytes of a compressed archive say the same line a million times, each of which is remembered.
+    let many =
+        Members::good().with(".BUILDINFO", |text| [text, &b"installed = a\n".repeat(1 << 17)].concat());
+    refused(many.into_bytes(), "lines beyond 131072");
 }
 
 #[test]
@@ -248,5 +255,30 @@ fn a_zip_that_two_readers_would_take_for_two_archives_is_refused() {
     };
     refused(replaced(b"usr/bin/orc", b"../../x/orc"), "is no plain relative path");
     refused(replaced(b"usr/bin/orc", b"/etc/passwd"), "is no plain relative path");
-    refused(replaced(b"usr/bin/orchestrator", b"usr/bin/orc/estrator"), "lies below what is no directory");
+    refused(
+        replaced(b"usr/bin/orchestrator", b"usr/bin/orc/estrator"),
+        "lies below `usr/bin/orc`, which is no directory",
+    );
+}
+
+/// One deflated entry that says that its bytes are so many, in 64 bits.
+fn zip_of_length(compressed: u64) -> Vec<u8> {
+    let bytes = [3, 0]; // nothing, deflated
+    let common = [&[45, 0, 0, 0, 8, 0, 0, 0, 0, 0][..], &[0; 4]].concat();
+    let lengths = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1, 0, 12, 0];
+    let name_and_extra = [&b"f\x01\0\x08\0"[..], &compressed.to_le_bytes()].concat();
+    let local = [&b"PK\x03\x04"[..], &common, &lengths, &name_and_extra, &bytes].concat();
+    let central = [&b"PK\x01\x02\x2d\x03"[..], &common, &lengths, &[0; 14], &name_and_extra].concat();
+    let (size, start) = ((central.len() as u32).to_le_bytes(), (local.len() as u32).to_le_bytes());
+    [&local[..], &central, b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &size, &start, &[0, 0]].concat()
+}
+
+#[test]
+fn a_zip_whose_entry_is_longer_than_any_file_is_refused() {
+    let read = |length| Format::Zip.get().inspect(&mut Cursor::new(zip_of_length(length)), Depth::Contents);
+    read(2).unwrap();
+    for length in [3, 1 << 40, u64::MAX - 43, u64::MAX - 42, u64::MAX] {
+        let error = read(length).unwrap_err().to_string();
+        assert!(error.contains("reaches into the directory"), "{length}: {error}");
+    }
 }

@@ -362,9 +362,9 @@ fn write_packages(orders: &[Order], payload: &Payload) -> Vec<Result<(Sha256, u6
     });
     let mut written = write_all(jobs.collect(), Resources::all()).0.into_iter();
     let end = |(order, begun): (&Order, Result<(Package, fs::File)>)| {
-        let result = begun.and_then(|(_, file)| {
+        let result = begun.and_then(|_| {
             written.next().unwrap_or(Ok(()))?;
-            put_in_place(&file, &order.path)
+            put_in_place(&order.path)
         });
         if result.is_err() {
             let _ = fs::remove_file(manifest::unfinished(&order.path));
@@ -376,9 +376,11 @@ fn write_packages(orders: &[Order], payload: &Payload) -> Vec<Result<(Sha256, u6
 
 /// Its bytes are read once more, from the page cache: what precedes the payload is written last, so that the
 /// digest of all cannot be had in passing.
-fn put_in_place(file: &fs::File, path: &Path) -> Result<(Sha256, u64)> {
+///
+/// Nobody waits for the disk. What a power failure leaves of a package is not what the manifest has the digest of,
+/// which shows when it is signed and when it is published.
+fn put_in_place(path: &Path) -> Result<(Sha256, u64)> {
     let unfinished = manifest::unfinished(path);
-    file.sync_all()?;
     let written = Sha256::of_reader(fs::File::open(&unfinished)?)?;
     // The same package again is left alone, times and all: nothing has to be signed or uploaded anew.
     if path.is_file() && Sha256::of_reader(fs::File::open(path)?)? == written {

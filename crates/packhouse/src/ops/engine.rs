@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use packhouse_build::engine::Engine;
 use packhouse_build::engine::container::Containers;
 use packhouse_build::engine::host::Host;
+use packhouse_build::engine::{Engine, EngineOptions};
 use packhouse_build::{Client, Secret, SecretSource};
 use packhouse_package::Arch;
 use packhouse_project::{EngineName, Plan};
@@ -44,6 +44,11 @@ impl Engines {
             return Ok(Engines(engines));
         }
         let secrets = secrets(plan, environment)?;
+        let engine_options = EngineOptions {
+            scratch: environment.scratch(),
+            time: plan.time.as_unix(),
+            keep_failed: options.keep_failed,
+        };
         for name in plan.targets.iter().map(|target| target.engine) {
             if engines.iter().any(|(known, _)| *known == name) {
                 continue;
@@ -54,17 +59,13 @@ impl Engines {
                     return Err(UsageError::new(format!("builds on the {name} have no caches"), help).into());
                 }
                 None => Box::new(Host {
-                    scratch: environment.scratch(),
-                    time: plan.time.as_unix(),
+                    options: engine_options.clone(),
                     environment: environment.variables().to_vec(),
-                    keep_failed: options.keep_failed,
                 }),
                 Some(client) => Box::new(Containers {
                     client,
-                    scratch: environment.scratch(),
-                    time: plan.time.as_unix(),
+                    options: engine_options.clone(),
                     now: environment.now.as_second(),
-                    keep_failed: options.keep_failed,
                     keep_caches: options.keep_caches,
                     secrets: secrets.clone(),
                 }),

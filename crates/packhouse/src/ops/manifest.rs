@@ -185,11 +185,11 @@ fn remove_unfinished(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Replaces a file by one that is written completely: a reader, or a crash, sees the old or the new one.
+/// Replaces a file by one that is written completely: a reader sees the old or the new one, also when this process
+/// is killed. Everything in `pkg/` can be made again, so that nobody waits for the disk.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let unfinished = unfinished(path);
     fs::write(&unfinished, bytes)?;
-    fs::File::open(&unfinished)?.sync_all()?;
     fs::rename(&unfinished, path).context("the file was written but not put in place")
 }
 

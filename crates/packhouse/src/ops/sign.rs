@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::Plan;
+use packhouse_publish::{Digesting, Sha256};
 use packhouse_sign::{Fingerprint, verify_detached};
 
 use super::manifest::{self, BuiltSignature, Manifest};
@@ -23,7 +24,11 @@ pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEven
     let directory = manifest::directory(&plan.root);
     for built in &mut manifest.packages {
         let path = directory.join(&built.file);
-        let fingerprint = sign(&path, keys, now)?;
+        let expected: Sha256 = built
+            .sha256
+            .parse()
+            .with_context(|| format!("the digest of {} in pkg/manifest.json", built.file))?;
+        let fingerprint = sign(&path, Some(expected), keys, now)?;
         let signature =
             BuiltSignature { file: format!("{}.asc", built.file), fingerprint: fingerprint.to_string() };
         on_event(Event::Target {
@@ -52,7 +57,7 @@ pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEven
 /// # Errors
 /// When one cannot be read or signed.
 pub fn sign_files(files: &[PathBuf], keys: &Keys, now: SystemTime) -> Result<Vec<(PathBuf, Fingerprint)>> {
-    files.iter().map(|file| Ok((signature_path(file), sign(file, keys, now)?))).collect()
+    files.iter().map(|file| Ok((signature_path(file), sign(file, None, keys, now)?))).collect()
 }
 
 /// The manifest, narrowed to the plan's targets.
@@ -86,12 +91,24 @@ pub(super) fn signature_path(file: &Path) -> PathBuf {
     PathBuf::from(format!("{}.asc", file.display()))
 }
 
-/// Signs a file unless it has a good signature, and returns the fingerprint of the primary key.
-fn sign(file: &Path, keys: &Keys, now: SystemTime) -> Result<Fingerprint> {
+/// Signs a file unless it has a good signature, and returns the fingerprint of the primary key. Nothing is said of
+/// a file that is not what it is `expected` to be.
+fn sign(file: &Path, expected: Option<Sha256>, keys: &Keys, now: SystemTime) -> Result<Fingerprint> {
     let path = signature_path(file);
     let good = |signature: &[u8]| -> Result<Fingerprint> {
-        let mut data = fs::File::open(file)?;
-        Ok(verify_detached(signature, &mut data, &keys.keyring, now)?.fingerprint)
+        let mut data = Digesting::new(fs::File::open(file)?);
+        let fingerprint = verify_detached(signature, &mut data, &keys.keyring, now)?.fingerprint;
+        match expected {
+            Some(expected) if data.finish().0 != expected => Err(UsageError::new(
+                format!(
+                    "{} is not the file that pkg/manifest.json lists: its digest is another",
+                    file.display()
+                ),
+                "build its target again",
+            )
+            .into()),
+            _ => Ok(fingerprint),
+        }
     };
     if let Ok(signature) = fs::read(&path)
         && let Ok(fingerprint) = good(&signature)

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use packhouse_package::inspect::{InspectedFile, InspectedKind};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{escape, size};
@@ -151,7 +152,9 @@ fn time(seconds: i64) -> String {
 }
 
 /// The same for `--json`.
-pub fn document(inspected: &Inspected) -> Value {
+///
+/// A million files are written one by one, and not put together before.
+pub fn document(inspected: &Inspected) -> impl Serialize {
     let it = &inspected.inspection;
     let scripts: serde_json::Map<String, Value> = it
         .scripts
@@ -165,7 +168,7 @@ pub fn document(inspected: &Inspected) -> Value {
         .iter()
         .map(|it| json!({ "covers": it.covers, "algorithm": it.algorithm, "key": it.key }))
         .collect();
-    json!({
+    let document = json!({
         "file": inspected.file,
         "size": inspected.size,
         "format": it.format.get().name(),
@@ -187,8 +190,40 @@ pub fn document(inspected: &Inspected) -> Value {
         "fields": it.fields,
         "scripts": scripts,
         "signatures": signatures,
-        "files": it.files.as_ref().map(|files| files.iter().map(file).collect::<Vec<_>>()),
-    })
+        "files": null,
+    });
+    Document { values: document, files: it.files.as_deref() }
+}
+
+/// What is said once, and the files, under the name that is left free for them.
+struct Document<'a> {
+    values: Value,
+    files: Option<&'a [InspectedFile]>,
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = self.values.as_object().into_iter().flatten();
+        serializer.collect_map(values.map(|(name, value)| match (name.as_str(), self.files) {
+            ("files", Some(files)) => (name, Either::Files(Files(files))),
+            _ => (name, Either::Value(value)),
+        }))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Either<'a> {
+    Value(&'a Value),
+    Files(Files<'a>),
+}
+
+struct Files<'a>(&'a [InspectedFile]);
+
+impl Serialize for Files<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(file))
+    }
 }
 
 /// A file for `--json`. A path that is no UTF-8 has its bytes in `path-bytes`, too.

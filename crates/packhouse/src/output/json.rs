@@ -7,8 +7,10 @@ use serde_json::json;
 
 /// Prints a document on a line.
 pub(super) fn line(document: &impl Serialize) {
-    let text = serde_json::to_string(document).expect("documents are made of strings, numbers and lists");
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    // That nobody reads it any more is no error of ours.
+    let _ = serde_json::to_writer(&mut out, document);
+    let _ = writeln!(out);
 }
 
 /// Prints an error.

@@ -1,27 +1,22 @@
 //! What only a deb can say.
 
-use packhouse_package::assemble::FileRules;
 use packhouse_package::deb::{Options, Trigger};
 use packhouse_package::{Entry, Mark, PackagePath};
 
 use super::setup::Flags;
-use super::{Inputs, files, number};
+use super::{Additions, Inputs, files, number};
 use crate::file::Located;
 use crate::{Problem, Problems};
 
 /// Where fpm puts units.
 const UNIT_DIRECTORY: &str = "/lib/systemd/system";
 
-/// The options, and the services that flags ask for.
-pub(super) fn resolve(
-    inputs: &Inputs<'_>,
-    rules: &mut FileRules,
-    problems: &mut Problems,
-) -> (Options, Flags) {
+/// The options, and what flags add to the package.
+pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> (Options, Additions) {
     let arguments = inputs.arguments;
     let is_on = |flag: &str, default: bool| arguments.switch(flag).unwrap_or(default);
-    let is_deb = inputs.format.get().name() == "deb";
-    let mut extra = Vec::new();
+    let mut additions =
+        Additions { etc_is_plain: is_on("deb-no-default-config-files", false), ..Additions::default() };
     let auto_config = is_on("deb-auto-config-files", true);
     for (flag, directory, mode) in
         [("deb-init", "/etc/init.d", 0o755), ("deb-default", "/etc/default", 0o644)]
@@ -29,16 +24,11 @@ pub(super) fn resolve(
         for named in arguments.many(flag) {
             let suffix = if flag == "deb-init" { ".init" } else { ".default" };
             let mark = if auto_config { Mark::Config } else { Mark::NotConfig };
-            extra.extend(files::copy(inputs, named, (directory, suffix), mode, mark, problems));
+            let files = &mut additions.files;
+            files.extend(files::copy(inputs, named, (directory, suffix), mode, mark, problems));
         }
     }
-    let mut services = services(inputs, &mut extra, problems);
-    if is_deb {
-        rules.extra.append(&mut extra);
-        rules.etc_is_plain = is_on("deb-no-default-config-files", false);
-    } else {
-        services = Flags::default();
-    }
+    additions.services = services(inputs, &mut additions.files, problems);
     let options = Options {
         priority: arguments.one("deb-priority").map(|priority| priority.value.clone()),
         fields: arguments.many("deb-field").filter_map(|field| self::field(field, problems)).collect(),
@@ -62,7 +52,7 @@ pub(super) fn resolve(
         ignore_release_in_dependencies: is_on("deb-ignore-iteration-in-dependencies", false),
         verbatim: None,
     };
-    (options, services)
+    (options, additions)
 }
 
 fn field(written: &Located<String>, problems: &mut Problems) -> Option<(String, String)> {

@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
-use packhouse_package::assemble::Spec;
-use packhouse_package::{Arch, Elements, Format, Moment, Options, Resources, Script, Scripts, Timestamp};
+use packhouse_package::assemble::{Attributes, FileRules, Spec};
+use packhouse_package::{
+    Arch, Elements, Entry, Format, Moment, Options, PackagePath, Resources, Script, Scripts, Timestamp,
+};
 
 use crate::file::{Located, ProjectFile};
 use crate::fpm::{Arguments, resolve as resolve_file, template};
@@ -37,13 +39,39 @@ pub struct Inputs<'a> {
     pub time: Timestamp,
 }
 
+/// What flags of one format add to its packages.
+#[derive(Default)]
+struct Additions {
+    files: Vec<(PackagePath, Entry)>,
+    etc_is_plain: bool,
+    attributes: Vec<(PackagePath, Attributes)>,
+    file_mode: Option<u16>,
+    directory_mode: Option<u16>,
+    services: setup::Flags,
+}
+
+impl Additions {
+    /// Adds them; services are returned, for others have a say in them.
+    fn add_to(self, rules: &mut FileRules) -> setup::Flags {
+        rules.extra.extend(self.files);
+        rules.attributes.extend(self.attributes);
+        rules.etc_is_plain = self.etc_is_plain;
+        rules.file_mode = self.file_mode;
+        rules.directory_mode = self.directory_mode;
+        self.services
+    }
+}
+
 /// Resolves a target's spec; `None` when problems stand in the way.
 pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
     let metadata = metadata::resolve(inputs, problems);
     let mut rules = files::resolve(inputs, problems);
-    let (deb, flags) = deb::resolve(inputs, &mut rules, problems);
-    let setup = setup::resolve(inputs, flags, problems);
-    let rpm = rpm::resolve(inputs, &mut rules, problems);
+    let (deb, of_deb) = deb::resolve(inputs, problems);
+    let (rpm, of_rpm) = rpm::resolve(inputs, problems);
+    // What flags of the other format add was checked, and is left out.
+    let mut additions = BTreeMap::from([(Format::Deb, of_deb), (Format::Rpm, of_rpm)]);
+    let additions = additions.remove(&inputs.format).unwrap_or_default();
+    let setup = setup::resolve(inputs, additions.add_to(&mut rules), problems);
     let apk = apk::resolve(inputs, problems);
     let metadata = metadata?;
     let values = template_values(inputs, &metadata);

@@ -1,26 +1,27 @@
 //! What only an rpm can say.
 
-use packhouse_package::assemble::FileRules;
 use packhouse_package::rpm::{
     Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, FormatVersion, Options, Trigger,
     TriggerMoment,
 };
 use packhouse_package::{Mark, Relation};
 
-use super::{Inputs, files, mode};
+use super::{Additions, Inputs, files, mode};
 use crate::file::{Located, TriggerSettings};
 use crate::{Problem, Problems};
 
-pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut Problems) -> Options {
+/// The options, and what flags add to the package.
+pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> (Options, Additions) {
     let arguments = inputs.arguments;
-    if inputs.format.get().name() == "rpm" {
-        for named in arguments.many("rpm-init") {
-            let mark = Mark::Config;
-            rules.extra.extend(files::copy(inputs, named, ("/etc/init.d", ".init"), 0o755, mark, problems));
-        }
-        rules.attributes.extend(arguments.many("rpm-attr").filter_map(|it| files::attribute(it, problems)));
-        rules.file_mode = arguments.one("rpm-defattrfile").and_then(|bits| mode(bits, problems));
-        rules.directory_mode = arguments.one("rpm-defattrdir").and_then(|bits| mode(bits, problems));
+    let mut additions = Additions {
+        attributes: arguments.many("rpm-attr").filter_map(|it| files::attribute(it, problems)).collect(),
+        file_mode: arguments.one("rpm-defattrfile").and_then(|bits| mode(bits, problems)),
+        directory_mode: arguments.one("rpm-defattrdir").and_then(|bits| mode(bits, problems)),
+        ..Additions::default()
+    };
+    for named in arguments.many("rpm-init") {
+        let init = files::copy(inputs, named, ("/etc/init.d", ".init"), 0o755, Mark::Config, problems);
+        additions.files.extend(init);
     }
     check_os(inputs, problems);
     check_defines(inputs, problems);
@@ -52,7 +53,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, rules: &mut FileRules, problems: &mut
     for written in arguments.many("rpm-tag") {
         tag(written, &mut options, problems);
     }
-    options
+    (options, additions)
 }
 
 fn digest(inputs: &Inputs<'_>, problems: &mut Problems) -> FileDigest {

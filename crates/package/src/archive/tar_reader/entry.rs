@@ -147,6 +147,9 @@ pub(super) fn entry(
     };
     let user = records.take("uname").unwrap_or_else(|| header.user().to_vec());
     let group = records.take("gname").unwrap_or_else(|| header.group().to_vec());
+    if user.len().max(group.len()) as u64 > LONGEST_OWNER {
+        return Err(part.beyond("bytes of an owner's name", LONGEST_OWNER));
+    }
     records.take("hdrcharset");
     Ok(Entry {
         path,
@@ -162,6 +165,9 @@ pub(super) fn entry(
         records: records.into_inner(),
     })
 }
+
+/// `LOGIN_NAME_MAX` (limits.h(0p) on Linux): a pax record could say a megabyte, for each entry.
+const LONGEST_OWNER: u64 = 256;
 
 /// A pax header's size counts, but one that contradicts the header's is how to smuggle entries past a reader that
 /// looks at the other. Writers leave the header's at 0 or at what fits where they need the record.

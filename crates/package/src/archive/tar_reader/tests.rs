@@ -109,16 +109,17 @@ fn an_empty_archive_is_two_blocks_or_nothing_where_that_is_agreed() {
 #[test]
 fn entries_have_what_headers_and_records_say() {
     let long = "d/".to_owned() + &"n".repeat(300);
+    let extended = pax(&[
+        ("path", long.as_bytes()),
+        ("mtime", b"-1.5"),
+        ("uid", b"3000000"),
+        ("uname", "jürgen".as_bytes()),
+        ("APK-TOOLS.checksum.SHA1", b"0011"),
+    ]);
     let bytes = archive(&[
         member(b'5', "./"),
         member(b'5', "./d/"),
-        pax(&[
-            ("path", long.as_bytes()),
-            ("mtime", b"-1.5"),
-            ("uid", b"3000000"),
-            ("uname", "jürgen".as_bytes()),
-            ("APK-TOOLS.checksum.SHA1", b"0011"),
-        ]),
+        extended.clone(),
         file("short", b"content"),
         link(b'2', "d/link", "../anywhere"),
         link(b'1', "hard", &long[..100]),
@@ -128,13 +129,7 @@ fn entries_have_what_headers_and_records_say() {
     let bytes = archive(&[
         member(b'5', "./"),
         member(b'5', "./d/"),
-        pax(&[
-            ("path", long.as_bytes()),
-            ("mtime", b"-1.5"),
-            ("uid", b"3000000"),
-            ("uname", "jürgen".as_bytes()),
-            ("APK-TOOLS.checksum.SHA1", b"0011"),
-        ]),
+        extended.clone(),
         file("short", b"content"),
         link(b'2', "d/link", "../anywhere"),
         extension(b'K', format!("./{long}\0").as_bytes()),
@@ -248,6 +243,24 @@ fn what_readers_could_disagree_on_is_refused() {
     assert!(list(&archive(&[extension(b'g', b"12 comment=\n"), good()])).is_ok());
 }
 
+/// Each entry's names stay in memory: what few bytes of a compressed archive say again and again is counted.
+#[test]
+fn names_that_would_fill_the_memory_are_given_up() {
+    for key in ["uname", "gname"] {
+        let error = list(&archive(&[pax(&[(key, &[b'u'; 257])]), file("a", b"")])).unwrap_err();
+        assert!(error.to_string().contains("bytes of an owner's name beyond 256"), "{error}");
+        assert!(list(&archive(&[pax(&[(key, &[b'u'; 256])]), file("a", b"")])).is_ok());
+    }
+    let long = "n".repeat(4000);
+    let mut members = vec![extension(b'L', long.as_bytes()), file("short", b"")];
+    for number in 0..(128 << 20) / 4000 + 1 {
+        members.push(extension(b'K', long.as_bytes()));
+        members.push(link(b'1', &format!("{number:x}"), ""));
+    }
+    let error = list(&archive(&members)).unwrap_err();
+    assert!(error.to_string().contains("bytes of names beyond"), "{error}");
+}
+
 #[test]
 fn a_path_may_not_have_more_directories_than_a_package_has_entries() {
     let deep = "a/".repeat(49) + "b";
@@ -263,6 +276,33 @@ fn names(tar: &Client, arguments: &[&str], file: &Path) -> Option<Vec<String>> {
     }
     let plain = |name: &str| name.trim_start_matches("./").trim_end_matches(['/', '.']).to_owned();
     Some(String::from_utf8_lossy(&output.stdout).lines().map(plain).collect())
+}
+
+/// What a tar says that each entry is: the first letter of its mode, as ls(1) has it with `h` for hard links, and a
+/// file's size. Owners are numbers, so that no name of theirs moves the columns.
+fn kinds(tar: &Client, arguments: &[&str], size: usize, file: &Path) -> Option<Vec<(char, u64)>> {
+    let output =
+        tar.command().args(["--numeric-owner", "--verbose"]).args(arguments).arg(file).output().unwrap();
+    let kind = |line: &str| {
+        let mut columns = line.split_whitespace();
+        let letter = columns.next()?.chars().next()?;
+        let size = if letter == '-' { columns.nth(size - 1)?.parse().ok()? } else { 0 };
+        Some((letter, size))
+    };
+    String::from_utf8_lossy(&output.stdout).lines().map(kind).collect()
+}
+
+fn our_kinds(bytes: &[u8]) -> Vec<(char, u64)> {
+    let kind = |entry: Entry| match entry.kind {
+        EntryKind::File => ('-', entry.size),
+        EntryKind::Directory => ('d', 0),
+        EntryKind::Symlink(_) => ('l', 0),
+        EntryKind::HardLink(_) => ('h', 0),
+        EntryKind::Special("a character device") => ('c', 0),
+        EntryKind::Special("a block device") => ('b', 0),
+        EntryKind::Special(_) => ('p', 0),
+    };
+    list(bytes).unwrap().into_iter().map(kind).collect()
 }
 
 fn ours(bytes: &[u8]) -> Result<Vec<String>> {
@@ -347,6 +387,9 @@ fn a_damaged_archive_is_refused_or_all_readers_agree() {
                 let found = normal(Some(found));
                 assert_eq!(found, normal(names(&tar, &GNU, &path)), "GNU tar, round {round}");
                 assert_eq!(found, normal(names(&bsdtar, &BSD, &path)), "bsdtar, round {round}");
+                let kinds_found = Some(our_kinds(&bytes));
+                assert_eq!(kinds_found, kinds(&tar, &GNU, 2, &path), "GNU tar, round {round}");
+                assert_eq!(kinds_found, kinds(&bsdtar, &["-tf"], 4, &path), "bsdtar, round {round}");
             }
             Ok(_) => {}
         }

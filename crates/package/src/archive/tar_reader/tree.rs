@@ -9,7 +9,7 @@ use crate::archive::part::{Part, shown};
 
 /// A package of a million files is planned on paper; this is where a reader stops.
 const MOST_ENTRIES: u64 = 1 << 20;
-/// All paths and link targets together.
+/// All paths, link targets and owners' names together.
 const MOST_NAMES: u64 = 128 << 20;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,10 @@ impl Tree {
             EntryKind::Directory => Seen::Directory,
             EntryKind::File => Seen::File,
             EntryKind::HardLink(target) => match self.seen.get(target.as_slice()) {
-                Some(Seen::File) => Seen::File,
+                Some(Seen::File) => {
+                    self.names += target.len() as u64;
+                    Seen::File
+                }
                 _ => return Err(refuse("is a hard link to what is no file before it")),
             },
             EntryKind::Symlink(target) => {
@@ -81,7 +84,7 @@ impl Tree {
             }
             Place::Occupied(_) => return Err(refuse("comes twice")),
         }
-        self.names += path.len() as u64;
+        self.names += (path.len() + entry.user.len() + entry.group.len()) as u64;
         self.check()
     }
 

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use crate::archive::part::{Part, shown};
 use crate::{PackagePath, Result};
 
+/// As of an archive's entries: with `/set`, a line of six bytes is one.
+const MOST_ENTRIES: u64 = 1 << 20;
+
 /// What the list says of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
@@ -113,6 +116,9 @@ pub(super) fn parse(text: &[u8], part: Part) -> Result<BTreeMap<Vec<u8>, Listed>
         if entries.insert(path.as_bytes().to_vec(), listed).is_some() {
             return Err(part.malformed(format!("it lists `{}` twice", shown(&name))));
         }
+        if entries.len() as u64 > MOST_ENTRIES {
+            return Err(part.beyond("entries", MOST_ENTRIES));
+        }
     }
     Ok(entries)
 }
@@ -172,6 +178,14 @@ mod tests {
         assert!(file.is_file(Some(0o644), 0, &[0; 32], &crate_md5()));
         assert!(!file.is_file(Some(0o755), 0, &[0; 32], &crate_md5()));
         assert!(!file.is_file(Some(0o644), 0, &[0; 32], &[0; 16]));
+    }
+
+    #[test]
+    fn more_entries_than_a_package_has_are_given_up() {
+        let mut text = "#mtree\n/set type=dir mode=0\n".to_owned();
+        (0..=MOST_ENTRIES).for_each(|number| text.push_str(&format!("./{number:x}\n")));
+        let error = parse(text.as_bytes(), PART).unwrap_err();
+        assert!(matches!(error, crate::Error::BeyondLimit { limit: MOST_ENTRIES, .. }), "{error}");
     }
 
     fn crate_md5() -> [u8; 16] {

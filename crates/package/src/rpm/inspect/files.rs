@@ -1,11 +1,12 @@
 //! The list of files of a header: parallel arrays, one element a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::read::header::same_length;
 use super::super::read::payload::{Expected, file_digest_name};
 use super::super::read::{HEADER, Headers};
 use super::super::tag::header as tag;
+use crate::archive::listed::check_tree;
 use crate::archive::part::shown;
 use crate::inspect::{InspectedFile, InspectedKind};
 use crate::{Capabilities, Result};
@@ -49,6 +50,9 @@ impl Files {
         }
         let paths = paths(headers)?;
         let count = paths.len();
+        if count > 0 && !header.has(tag::LONG_FILE_SIZES) && !header.has(tag::FILE_SIZES) {
+            return Err(HEADER.malformed("its files have no sizes"));
+        }
         let sizes = match header.has(tag::LONG_FILE_SIZES) {
             true => header.numbers_for(tag::LONG_FILE_SIZES, count, 0)?,
             false => header.numbers_for(tag::FILE_SIZES, count, 0)?,
@@ -126,7 +130,8 @@ impl Files {
                 content_at: set.and_then(|set| set.last()).copied().unwrap_or(index),
             });
         }
-        check_tree(&inspected)?;
+        let is_directory = |file: &InspectedFile| file.kind == InspectedKind::Directory;
+        check_tree(HEADER, inspected.iter().map(|file| (&file.path[..], is_directory(file))))?;
         Ok(Files { expected, inspected, digest_name: file_digest_name(headers)? })
     }
 
@@ -207,8 +212,6 @@ fn paths(headers: &Headers) -> Result<Vec<Vec<u8>>> {
 const LONGEST_PATH: usize = 4095;
 /// All paths together.
 const MOST_NAMES: u64 = 128 << 20;
-/// What lies above the files, each counted once.
-const MOST_DIRECTORIES: u64 = 1 << 20;
 
 /// Sets of names of one file, by each of their indexes: regular files with the same device and inode, as rpm has
 /// it (`rpmfilesBuildNLink` in its `lib/rpmfi.cc`).
@@ -235,32 +238,4 @@ fn links(
         }
     }
     Ok(links)
-}
-
-/// No path comes twice, and none lies below a link or a file.
-fn check_tree(files: &[InspectedFile]) -> Result<()> {
-    let mut kinds: BTreeMap<&[u8], bool> = BTreeMap::new();
-    for file in files {
-        if kinds.insert(&file.path, file.kind == InspectedKind::Directory).is_some() {
-            return Err(HEADER.malformed(format!("`{}` comes twice", shown(&file.path))));
-        }
-    }
-    let mut checked: BTreeSet<&[u8]> = BTreeSet::new();
-    for file in files {
-        // From the nearest directory up, until one that was looked at before.
-        let slashes = file.path.iter().enumerate().skip(1).rev().filter(|(_, byte)| **byte == b'/');
-        for above in slashes.map(|(slash, _)| &file.path[..slash]) {
-            if !checked.insert(above) {
-                break;
-            }
-            if checked.len() as u64 > MOST_DIRECTORIES {
-                return Err(HEADER.beyond("directories above files", MOST_DIRECTORIES));
-            }
-            if kinds.get(above) == Some(&false) {
-                let (path, above) = (shown(&file.path), shown(above));
-                return Err(HEADER.malformed(format!("`{path}` lies below `{above}`, which is no directory")));
-            }
-        }
-    }
-    Ok(())
 }

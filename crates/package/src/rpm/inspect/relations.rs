@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::read::HEADER;
 use super::super::read::header::Values;
 use super::super::tag::sense;
 use crate::Result;
@@ -39,10 +40,16 @@ const PURPOSES: [(u32, &str); 13] = [
     (1 << 29, "meta"),
 ];
 
+/// Of one list: more than anybody has, and less than what takes much memory.
+const MOST_RELATIONS: u64 = 1 << 17;
+
 /// All lists that are not empty. What must be there before the package's scripts run is under `pre-depends`.
 pub(super) fn read(header: &Values) -> Result<BTreeMap<&'static str, Vec<String>>> {
     let mut relations: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for (list, names, flags, versions) in LISTS {
+        if header.byte_texts(names)?.len() as u64 > MOST_RELATIONS {
+            return Err(HEADER.beyond("relations of a kind", MOST_RELATIONS));
+        }
         let names = header.texts(names)?;
         let flags = header.numbers_for(flags, names.len(), 0)?;
         let versions = header.texts_for(versions, names.len())?;

@@ -120,6 +120,8 @@ fn read_triggers(
             _ => return Err(HEADER.malformed("a trigger has no moment")),
         };
     }
+    // Names that come again and again are counted, not searched for.
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for (index, text) in texts.into_iter().enumerate() {
         let (conditions, moment) = &conditions[index];
         let priority = match priorities[index] {
@@ -127,12 +129,14 @@ fn read_triggers(
             priority => format!(" -P {priority}"),
         };
         let name = format!("{}{moment}{priority} -- {}", triggers.prefix, conditions.join(", "));
-        let mut key = name.clone();
-        let mut count = 1;
-        while scripts.contains_key(&key) {
-            count += 1;
-            key = format!("{name} ({count})");
-        }
+        let count = counts.entry(name.clone()).or_default();
+        let key = loop {
+            *count += 1;
+            let key = if *count == 1 { name.clone() } else { format!("{name} ({count})") };
+            if !scripts.contains_key(&key) {
+                break key;
+            }
+        };
         let interpreter = interpreters[index].clone();
         scripts.insert(key, InspectedScript { interpreter, text });
     }

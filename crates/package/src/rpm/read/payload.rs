@@ -10,6 +10,7 @@ use std::io::{self, BufReader, Read};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use sha3::Sha3_256;
 
 use super::{HEADER, Headers, PAYLOAD};
 use crate::Result;
@@ -46,10 +47,34 @@ impl Expected {
     }
 }
 
-/// Digests of tag numbers: `RPMTAG_PAYLOADSHA256`, and so on (`include/rpm/rpmtag.h`); of the compressed payload,
-/// then of the unpacked one.
-const PAYLOAD_SHA256: [u32; 2] = [5092, 5097];
-const PAYLOAD_SHA512: [u32; 2] = [5121, 5122];
+/// A digest of the payload that a header may say.
+struct PayloadDigest {
+    /// Tags, of the compressed payload and of the unpacked one: `RPMTAG_PAYLOADSHA256` and `RPMTAG_PAYLOADSHA256ALT`,
+    /// and so on (`include/rpm/rpmtag.h`).
+    tags: [u32; 2],
+    /// What it is in a message, for each of the two.
+    names: [&'static str; 2],
+    sum: fn() -> Box<dyn Sum>,
+}
+
+/// All that rpm knows; format 6 has all three (`docs/manual/format_v6.md`).
+const PAYLOAD_DIGESTS: [PayloadDigest; 3] = [
+    PayloadDigest {
+        tags: [5092, 5097],
+        names: ["its SHA-256", "its SHA-256, unpacked,"],
+        sum: || Box::new(Sha256::new()),
+    },
+    PayloadDigest {
+        tags: [5121, 5122],
+        names: ["its SHA-512", "its SHA-512, unpacked,"],
+        sum: || Box::new(Sha512::new()),
+    },
+    PayloadDigest {
+        tags: [5123, 5124],
+        names: ["its SHA3-256", "its SHA3-256, unpacked,"],
+        sum: || Box::new(Sha3::default()),
+    },
+];
 const PAYLOAD_FORMAT: u32 = 1124;
 const PAYLOAD_COMPRESSOR: u32 = 1125;
 const FILE_DIGEST_ALGORITHM: u32 = 5011;
@@ -112,6 +137,20 @@ impl<D: Digest> Sum for D {
     }
 }
 
+/// SHA3-256. Its crate is of another generation than the others, and so its trait is another.
+#[derive(Default)]
+struct Sha3(Sha3_256);
+
+impl Sum for Sha3 {
+    fn add(&mut self, bytes: &[u8]) {
+        sha3::Digest::update(&mut self.0, bytes);
+    }
+
+    fn end(self: Box<Self>) -> String {
+        hexadecimal(&sha3::Digest::finalize(self.0))
+    }
+}
+
 /// `None` for SHA-256, which is computed anyway.
 fn sum(name: &str) -> Option<Box<dyn Sum>> {
     Some(match name {
@@ -166,16 +205,11 @@ pub(crate) fn read(
     expected: &[Expected],
 ) -> Result<BTreeMap<usize, String>> {
     let (mut compressed, mut unpacked) = (Vec::new(), Vec::new());
-    for (tag, what) in PAYLOAD_SHA256.into_iter().zip(["its SHA-256", "its SHA-256, unpacked,"]) {
-        if let Some(said) = headers.header.text(tag)? {
-            let checks = if tag == PAYLOAD_SHA256[0] { &mut compressed } else { &mut unpacked };
-            checks.push(Check { what, said, sum: Box::new(Sha256::new()) });
-        }
-    }
-    for (tag, what) in PAYLOAD_SHA512.into_iter().zip(["its SHA-512", "its SHA-512, unpacked,"]) {
-        if let Some(said) = headers.header.text(tag)? {
-            let checks = if tag == PAYLOAD_SHA512[0] { &mut compressed } else { &mut unpacked };
-            checks.push(Check { what, said, sum: Box::new(Sha512::new()) });
+    for digest in &PAYLOAD_DIGESTS {
+        for (place, checks) in [&mut compressed, &mut unpacked].into_iter().enumerate() {
+            if let Some(said) = headers.header.text(digest.tags[place])? {
+                checks.push(Check { what: digest.names[place], said, sum: (digest.sum)() });
+            }
         }
     }
     if let Some(said) = headers.signatures.binary(SIG_MD5)? {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use packhouse_package::{Depth, Entry, Error, Inspection, Metadata, Package, PackageName, Relation, Version};
+use packhouse_package::{
+    Depth, Entry, Error, Inspection, Metadata, Package, PackageName, PackagePath, Relation, Version,
+};
 
 use super::{FORMATS, Facts};
 
@@ -282,4 +284,82 @@ fn a_line_break_makes_no_field() {
         let text = format!("{:?} {:?} {:?}", inspection.fields, inspection.relations, inspection.scripts);
         assert!(!text.contains("evil"), "{}: {text}", facts.format);
     }
+}
+
+/// The texts among the fields, as dpkg-deb and rpm call them.
+const TEXTS: [(&str, &str, &str); 6] = [
+    ("summary", "Description", "%{SUMMARY}"),
+    ("homepage", "Homepage", "%{URL}"),
+    ("vendor", "Vendor", "%{VENDOR}"),
+    ("maintainer", "Maintainer", "%{PACKAGER}"),
+    ("license", "License", "%{LICENSE}"),
+    ("category", "Section", "%{GROUP}"),
+];
+
+/// IN-01 and IN-03 by those who decide: each string in every text of a package, and in a file's name, as the formats
+/// take it. dpkg-deb and rpm give it back as it was, no field more, and nothing was run.
+#[test]
+fn dpkg_and_rpm_read_hostile_values_back_and_run_nothing() {
+    let Some([dpkg_deb, rpm]) = packhouse_clients::find(["dpkg-deb", "rpm"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("package");
+    let run = |client: &packhouse_clients::Client, arguments: &[&str]| {
+        let mut command = client.command();
+        let output = command.env("LC_ALL", "C.UTF-8").args(arguments).arg(&file).current_dir(&directory);
+        let output = output.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", packhouse_clients::text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let query: String = TEXTS.map(|(_, _, tag)| format!("{tag}\\n")).concat();
+    let mut count = 0;
+    for value in &strings() {
+        for facts in &FORMATS[..2] {
+            let mut package = base(facts);
+            package.metadata.description = String::new();
+            let mut taken = Vec::new();
+            for text in TEXTS {
+                let set = FIELDS.iter().find(|field| field.name == text.0).unwrap().set;
+                let mut with = package.clone();
+                if set(&mut with.metadata, value) && facts.write(&with, 1).is_ok() {
+                    package = with;
+                    taken.push(text);
+                }
+            }
+            let name = PackagePath::new(format!("opt/{value}")).ok().filter(|path| {
+                let mut with = package.clone();
+                with.files.insert(path.clone(), Entry::bytes(*b"", 0o644)).is_ok()
+                    && facts.write(&with, 1).is_ok()
+            });
+            if let Some(name) = &name {
+                package.files.insert(name.clone(), Entry::bytes(*b"", 0o644)).unwrap();
+            }
+            fs_err::write(&file, facts.write(&package, 1).unwrap()).unwrap();
+            count += taken.len();
+            if facts.format.get().name() == "deb" {
+                let control = run(&dpkg_deb, &["-f"]);
+                for (field, name, _) in taken {
+                    let found = control.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+                    assert_eq!(found.unwrap_or_default().trim(), value.trim(), "{field}");
+                }
+            } else {
+                let found = run(&rpm, &["-qp", "--nosignature", "--qf", &query]);
+                let lines: Vec<&str> = found.split('\n').collect();
+                assert_eq!(lines.len(), TEXTS.len() + 1, "{value:?}: {found}");
+                for (field, _, tag) in taken {
+                    let place = TEXTS.iter().position(|text| text.2 == tag).unwrap();
+                    let found = if lines[place] == "(none)" { "" } else { lines[place] };
+                    assert_eq!(found.trim(), value.trim(), "{field}");
+                }
+                if let Some(name) = name {
+                    let list = run(&rpm, &["-qpl", "--nosignature"]);
+                    let path = format!("/{}\n", String::from_utf8_lossy(name.as_bytes()));
+                    assert!(list.contains(&path), "{name}: {list:?}");
+                }
+            }
+        }
+    }
+    assert!(count > 2_000, "{count} values were taken");
+    let left: Vec<_> =
+        fs_err::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["package"], "nothing was run that leaves a file");
 }

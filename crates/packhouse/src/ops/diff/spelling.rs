@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_package::{Arch, Format, Inspection};
+use packhouse_package::{Arch, Inspection};
 
 /// What every format says, spelled alike.
 pub(super) fn fields(inspection: &Inspection) -> BTreeMap<String, String> {
@@ -29,12 +29,7 @@ fn arch(spelled: &str) -> String {
 /// Without the release that a format adds when the project gives none, and with `-` where formats that end a
 /// version with `-RELEASE` need `_`.
 fn version(inspection: &Inspection) -> String {
-    let version = inspection.version.as_str();
-    if inspection.format == Format::Deb {
-        return version.replace('_', "-");
-    }
-    let without = ["-1", "-r0", "-r1"].iter().find_map(|release| version.strip_suffix(release));
-    without.unwrap_or(version).replace('_', "-")
+    inspection.format.get().without_release(&inspection.version).replace('_', "-")
 }
 
 /// Lists in the neutral form, without what a format or its tools add by themselves.
@@ -53,11 +48,10 @@ pub(super) fn relations(inspection: &Inspection) -> BTreeMap<String, BTreeSet<St
     relations
 }
 
-/// What rpm says of itself and its scripts, and every package of itself.
+/// What a format says of itself and its scripts, and every package of itself.
 fn is_added(inspection: &Inspection, list: &str, relation: &str) -> bool {
     let name = relation.split([' ', '=', '<', '>', '(']).next().unwrap_or_default();
-    let is_of_rpm = ["rpmlib(", "config(", "/"].iter().any(|start| relation.starts_with(start));
-    (inspection.format == Format::Rpm && is_of_rpm) || (list == "provides" && name == inspection.name)
+    inspection.format.get().is_implied(relation) || (list == "provides" && name == inspection.name)
 }
 
 /// `name`, or `name operator version` with one blank between them; anything else as it is.
