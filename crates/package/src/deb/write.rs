@@ -103,7 +103,7 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         timestamp: package.timestamp,
         // xz is what every dpkg since 1.15.6 reads; zstd only those since 1.21.18 and Ubuntu's since 18.04.
         compression: package.options.compression.unwrap_or(Compression::XZ),
-        data: Data { items: head, timestamp: package.timestamp, default_owner },
+        data: Data { items: head, timestamp: package.timestamp, default_owner, is_whole: verbatim.is_some() },
         added,
         conffiles,
         control,
@@ -138,6 +138,8 @@ struct Data<'a> {
     items: Vec<Item<'a>>,
     timestamp: Timestamp,
     default_owner: Owner,
+    /// Nothing of Packhouse's follows: the archive ends here.
+    is_whole: bool,
 }
 
 struct Item<'a> {
@@ -157,7 +159,7 @@ impl Parts for Deb<'_> {
             compression: self.compression,
             digest: Digest::Md5,
             hashing: Hashing::No,
-            has_tail: true,
+            has_tail: !self.is_verbatim,
             limit: Some(("deb", SIZE_LIMIT)),
         }
     }
@@ -167,7 +169,10 @@ impl Parts for Deb<'_> {
     }
 
     fn finish(self: Box<Self>, archive: &Written, out: &mut dyn Output) -> Result<()> {
-        let tail = archive.tail(&self.tail(archive.archive_size)?)?;
+        let tail = match self.is_verbatim {
+            true => Vec::new(),
+            false => archive.tail(&self.tail(archive.archive_size)?)?,
+        };
         let size = archive.size + tail.len() as u64;
         let sums: Vec<[u8; 16]> = (0..self.data.items.len())
             .map(|member| {
@@ -195,7 +200,12 @@ impl Parts for Deb<'_> {
 impl Deb<'_> {
     /// Of control.tar, which every dpkg reads as gzip. One that somebody else put together is like its data.tar.
     fn control_compression(&self) -> Compression {
-        if self.is_verbatim { self.compression } else { Compression::GZIP }
+        match self.compression {
+            // No dpkg reads a control.tar in bzip2 (deb(5)).
+            Compression::Bzip2(_) => Compression::GZIP,
+            compression if self.is_verbatim => compression,
+            _ => Compression::GZIP,
+        }
     }
 
     /// The length that control.tar takes, whatever the sums in it are.
@@ -296,9 +306,15 @@ impl Archive for Data<'_> {
         self::member(&mut tar, path, entry, *link, &self.default_owner)
     }
 
-    fn end(&self, _position: u64, out: &mut Vec<u8>) -> Result<()> {
+    fn end(&self, position: u64, out: &mut Vec<u8>) -> Result<()> {
+        if self.is_whole {
+            out.resize(out.len() + tar::padding(position), 0);
+        }
         if self.items.is_empty() {
-            root(&mut tar::Writer::new(out, self.timestamp), &self.default_owner)?;
+            root(&mut tar::Writer::new(&mut *out, self.timestamp), &self.default_owner)?;
+        }
+        if self.is_whole {
+            tar::Writer::new(out, self.timestamp).finish()?;
         }
         Ok(())
     }

@@ -152,6 +152,11 @@ impl<'a> Archive<'a> {
             entries.push((path, entry, stored));
         }
         let compression = package.options.compression.unwrap_or(Compression::ZSTD);
+        if let Compression::Bzip2(_) = compression {
+            let reason = "it has no way to store the list of files, whose place is kept";
+            let value = compression.name().to_owned();
+            return Err(Error::Option { format: "pacman", option: "the compression", value, reason });
+        }
         if let Some(verbatim) = &package.options.pacman.verbatim {
             let install = verbatim.install.iter().map(|text| (".INSTALL", text.clone().into_bytes()));
             let (before, pkginfo) = (install.collect(), verbatim.info.clone().into_bytes());

@@ -371,6 +371,10 @@ fn put_compression(compression: Compression, header: &mut Header, dependencies: 
             dependencies.require_rpmlib("PayloadIsZstd", "5.4.18-1");
             ("zstd", level)
         }
+        Compression::Bzip2(level) => {
+            dependencies.require_rpmlib("PayloadIsBzip2", "3.0.5-1");
+            ("bzip2", level)
+        }
     };
     header.put_text(tag::PAYLOAD_COMPRESSOR, name);
     header.put_text(tag::PAYLOAD_FLAGS, level.to_string());

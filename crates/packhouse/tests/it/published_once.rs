@@ -136,9 +136,9 @@ fn what_is_not_what_was_built_is_neither_signed_nor_published() {
     let package = project.path(&format!("pkg/hello-1.0.0_rocky_8_2605191200_{revision}-1.{arch}.rpm"));
     // As a power failure may leave it, or somebody who wants our signature.
     fs_err::write(&package, "").unwrap();
-    project.run("sign").fails(2).says("is not the file that pkg/manifest.json lists");
+    project.run("sign").exits(2).says("is not the file that pkg/manifest.json lists");
     assert!(!package.with_extension("rpm.asc").exists());
     project.run("release --all").ok();
     fs_err::write(&package, "another").unwrap();
-    project.run("sign").fails(2).says("build its target again");
+    project.run("sign").exits(2).says("build its target again");
 }

@@ -206,10 +206,11 @@ pub(super) fn translate(draft: &mut Draft, from: &str, to: &str, log: &Log<'_>) 
             },
         };
     }
-    if from != "deb" || to != "deb" {
-        if let Some(fields) = draft.extra.remove("deb-field").filter(|fields| !fields.is_empty()) {
-            let names: Vec<&str> = fields.iter().filter_map(|field| Some(field.split_once(':')?.0)).collect();
-            log.warn(format!("Left out, because only a deb has such fields: {}", names.join(", ")));
-        }
+    if (from, to) == ("deb", "deb") {
+        return;
+    }
+    if let Some(fields) = draft.extra.remove("deb-field").filter(|fields| !fields.is_empty()) {
+        let names: Vec<&str> = fields.iter().filter_map(|field| Some(field.split_once(':')?.0)).collect();
+        log.warn(format!("Left out, because only a deb has such fields: {}", names.join(", ")));
     }
 }

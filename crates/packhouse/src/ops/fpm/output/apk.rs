@@ -27,13 +27,14 @@ impl Apk {
 }
 
 fn name(given: &str, log: &Log<'_>) -> String {
-    let checks: [(&str, fn(char) -> bool); 3] = [
-        ("apk packages should not have uppercase characters in their names", |c| c.is_uppercase()),
-        ("apk packages should not include underscores", |c| c == '_'),
-        ("apk packages should not contain spaces", |c| c == ' '),
-    ];
-    for (text, is_wrong) in checks {
-        if given.chars().any(is_wrong) {
+    if given.chars().any(char::is_uppercase) {
+        log.warn("apk packages should not have uppercase characters in their names");
+    }
+    for (sign, text) in [
+        ('_', "apk packages should not include underscores"),
+        (' ', "apk packages should not contain spaces"),
+    ] {
+        if given.contains(sign) {
             log.warn(text);
         }
     }

@@ -316,13 +316,8 @@ fn compression(name: &str, level: Option<u8>, default: u8) -> Result<Compression
         "gz" | "gzip" => Compression::Gzip(level.max(1)),
         "xz" | "xzmt" => Compression::Xz(level),
         "zst" | "zstd" => Compression::Zstd(level.max(1)),
-        other => {
-            return Err(anyhow::anyhow!(
-                "Packhouse does not write {other}, which no distribution has used for packages since 2010; \
-                 use xz, which every client reads, or zst"
-            )
-            .into());
-        }
+        "bzip2" => Compression::Bzip2(level.clamp(1, 9)),
+        other => return Err(anyhow::anyhow!("Packhouse does not write `{other}`").into()),
     })
 }
 

@@ -162,8 +162,7 @@ impl Rpm {
         set_modes(&mut tree, line)?;
         set_attributes(&mut tree, line)?;
         let mut files = FileTree::new();
-        let mut entries = tree.iter().peekable();
-        while let Some((path, entry)) = entries.next() {
+        for (path, entry) in tree.iter() {
             // Sorted by bytes, `a.b` stands between `a` and `a/b`, so that the next entry does not tell.
             let is_leaf = !entry.is_directory() || !has_contents(&tree, path);
             if is_leaf || owned.contains(path) {
