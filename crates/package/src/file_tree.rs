@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use fs_err as fs;
 
-use crate::{Capabilities, Error, PackagePath};
+use crate::{Capabilities, Error, PackagePath, Timestamp};
 
 /// The entries of a package, sorted by the bytes of their paths.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,20 @@ pub struct Entry {
     pub mark: Mark,
     /// What a program may do although root did not start it; files only.
     pub capabilities: Option<Capabilities>,
+    /// What it keeps of the file it was made from; nothing of it unless somebody wants that.
+    pub inherited: Inherited,
+}
+
+/// What an entry keeps of the file it was made from. A release keeps nothing, so that the same commit is the same
+/// package; what packages a tree as it stands (`packhouse fpm`) keeps times, and numbers of owners when asked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// Changed at; the package's time when `None`.
+    pub modified: Option<Timestamp>,
+    /// The user's number, for a format that writes numbers.
+    pub user: u32,
+    /// The group's number, for a format that writes numbers.
+    pub group: u32,
 }
 
 /// What an entry is.
@@ -115,6 +129,7 @@ impl Entry {
             owner: Owner::default(),
             mark: Mark::Plain,
             capabilities: None,
+            inherited: Inherited::default(),
         }
     }
 
@@ -123,13 +138,13 @@ impl Entry {
         let bytes = bytes.into();
         let size = bytes.len() as u64;
         let kind = Kind::File { content: Content::Bytes(bytes), size, link: None };
-        Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain, capabilities: None }
+        Entry { kind, mode, ..Entry::directory() }
     }
 
     /// A symbolic link to `target`.
     pub fn symlink(target: impl Into<Vec<u8>>) -> Entry {
         let kind = Kind::Symlink { target: target.into() };
-        Entry { kind, mode: 0o777, owner: Owner::default(), mark: Mark::Plain, capabilities: None }
+        Entry { kind, mode: 0o777, ..Entry::directory() }
     }
 
     /// The file, directory or symbolic link at `path`, not followed, with the mode of its type.
@@ -167,7 +182,7 @@ impl Entry {
         let mode = if metadata.mode() & 0o100 != 0 { 0o755 } else { 0o644 };
         let link = (metadata.nlink() > 1).then(|| LinkId { device: metadata.dev(), inode: metadata.ino() });
         let kind = Kind::File { content: Content::Path(path.into()), size: metadata.len(), link };
-        Ok(Entry { kind, mode, owner: Owner::default(), mark: Mark::Plain, capabilities: None })
+        Ok(Entry { kind, mode, ..Entry::directory() })
     }
 
     /// Whether it is a configuration file at `path`: marked as one, or below `/etc` and not marked otherwise.
@@ -322,6 +337,11 @@ impl FileTree {
     /// The entry at `path`.
     pub fn entry(&self, path: &PackagePath) -> Option<&Entry> {
         self.0.get(path)
+    }
+
+    /// Whether something lies below `path`.
+    pub fn has_entries_below(&self, path: &PackagePath) -> bool {
+        self.is_occupied_directory(path)
     }
 
     /// The entry at `path`, to change its mode, owner or mark.

@@ -41,6 +41,8 @@ pub struct Options {
     pub apk: apk::Options,
     /// For pacman only.
     pub pacman: pacman::Options,
+    /// For tar only.
+    pub tar: tar::Options,
 }
 
 /// What a writer may use of the machine. Has no influence on the bytes written.

@@ -16,6 +16,7 @@
 //! | [`deb`], [`rpm`] | what only one of them can say |
 //! | [`pattern`], [`timestamp`] | what paths and times are given as |
 //! | [`together`] | packages that share reading, hashing and compressing |
+//! | [`unpack`] | the files of a package, taken out |
 //! | [`archive`] | compressed streams |
 //!
 //! A package file, ours or another's, is read by [`inspect_file`]: what it says, and what is in it. See [`inspect`].
@@ -33,6 +34,7 @@ pub mod deb;
 mod error;
 pub mod file_tree;
 pub mod format;
+pub mod freebsd;
 #[cfg(any(fuzzing, test))]
 pub mod fuzz;
 mod glue;
@@ -51,6 +53,7 @@ mod sysusers;
 pub mod tar;
 pub mod timestamp;
 pub mod together;
+pub mod unpack;
 pub mod version;
 pub mod zip;
 
@@ -58,7 +61,7 @@ pub use arch::Arch;
 pub use capabilities::Capabilities;
 pub use changelog::ChangelogEntry;
 pub use error::{Change, Error};
-pub use file_tree::{Content, Entry, FileTree, Kind, LinkId, Mark, Owner};
+pub use file_tree::{Content, Entry, FileTree, Inherited, Kind, LinkId, Mark, Owner};
 pub use format::{Format, Options, Package, PackageFormat, Resources};
 pub use identify::inspect as inspect_file;
 pub use inspect::{Depth, Inspection};

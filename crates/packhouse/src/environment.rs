@@ -24,6 +24,14 @@ pub const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 pub const HOME: &str = "HOME";
 /// Where private copies of the source are built; `/tmp` when unset.
 pub const TMPDIR: &str = "TMPDIR";
+/// `packhouse fpm`: further arguments, in front of the command line's.
+pub const FPMOPTS: &str = "FPMOPTS";
+/// `packhouse fpm`: the maintainer's name, where no flag says who that is; only with `DEBEMAIL`.
+pub const DEBFULLNAME: &str = "DEBFULLNAME";
+/// `packhouse fpm`: the maintainer's address.
+pub const DEBEMAIL: &str = "DEBEMAIL";
+/// `packhouse fpm`: the maintainer, at this host, where nothing else says who that is.
+pub const USER: &str = "USER";
 /// No colours when set (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 
@@ -36,6 +44,10 @@ pub struct Environment {
     pub now: Timestamp,
     /// The user's number; part of the name of the directory for builds.
     pub user: u32,
+    /// This machine's name.
+    pub host: String,
+    /// Its kernel's word for the architecture, as in `x86_64`.
+    pub machine: String,
 }
 
 impl Environment {
@@ -47,8 +59,11 @@ impl Environment {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
+        let system = rustix::system::uname();
         Ok(Environment {
             variables,
+            host: system.nodename().to_string_lossy().into_owned(),
+            machine: system.machine().to_string_lossy().into_owned(),
             current_directory: std::env::current_dir()?,
             now: Timestamp::now(),
             user: rustix::process::geteuid().as_raw(),

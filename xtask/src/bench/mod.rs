@@ -2,6 +2,7 @@
 //! compressor and level, one after the other in one run on this machine. docs/performance.md says what the
 //! numbers mean, and holds the table that this writes.
 
+mod fpm;
 mod tools;
 mod trees;
 
@@ -34,6 +35,9 @@ struct Measured {
 /// `--quick` runs each program once and leaves out what takes minutes; `--write` puts the table into
 /// docs/performance.md; `--built` takes our programs as they are.
 pub(crate) fn run(words: &[String]) -> Result<()> {
+    if let Some(("fpm", rest)) = words.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        return fpm::run(rest);
+    }
     let (flags, words): (Vec<&str>, Vec<&str>) =
         words.iter().map(String::as_str).partition(|word| word.starts_with("--"));
     if let Some(flag) = flags.iter().find(|flag| !["--quick", "--write", "--built"].contains(flag)) {

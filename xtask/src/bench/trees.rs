@@ -78,10 +78,10 @@ const SOURCES: [&str; 10] = [
     "/usr/lib",
 ];
 
-struct Limits {
-    files: u64,
-    bytes: u64,
-    largest: u64,
+pub(super) struct Limits {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) largest: u64,
 }
 
 fn small(tree: &Path) -> Result<()> {
@@ -99,7 +99,7 @@ fn documents(tree: &Path) -> Result<()> {
     write(&directory.join("changelog.Debian.gz"), &member, 0o644)
 }
 
-fn copy(tree: &Path, limits: &Limits) -> Result<()> {
+pub(super) fn copy(tree: &Path, limits: &Limits) -> Result<()> {
     let (mut files, mut bytes) = (0, 0);
     // Half of the bytes are of programs and libraries, as in any large package.
     if limits.bytes < u64::MAX {

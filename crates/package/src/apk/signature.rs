@@ -78,7 +78,7 @@ pub fn with_signature(
         tar::Writer::new(Vec::new(), time(&first).ok_or_else(|| malformed("its first entry has no time"))?);
     let kind = MemberKind::File { size: signature.len() as u64 };
     let (path, owner) = (name.as_bytes(), &Owner::default());
-    tar.member(&Member { path, kind, mode: 0o644, owner, sha1: None, capabilities: None })?;
+    tar.member(&Member { path, kind, mode: 0o644, owner, sha1: None, capabilities: None, modified: None })?;
     tar.write_all(signature)?;
     out.write_all(&store(&tar.cut()?))?;
     unsigned.seek(SeekFrom::Start(0))?;

@@ -33,6 +33,8 @@ pub(super) struct Member<'a> {
     pub(super) owner: &'a Owner,
     pub(super) sha1: Option<[u8; 20]>,
     pub(super) capabilities: Option<Capabilities>,
+    /// The archive's time when `None`.
+    pub(super) modified: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,6 +53,7 @@ struct Header<'a> {
     target: &'a [u8],
     mode: u16,
     owner: &'a Owner,
+    modified: Option<Timestamp>,
 }
 
 /// Writes an archive.
@@ -90,12 +93,12 @@ impl<W: Write> Writer<W> {
         if !records.is_empty() {
             let (path, owner) = (&b"././@PaxHeader"[..], &Owner::default());
             let size = records.len() as u64;
-            self.header(&Header { path, kind: b'x', size, target: b"", mode: 0o644, owner })?;
+            self.header(&Header { path, kind: b'x', size, target: b"", mode: 0o644, owner, modified: None })?;
             records.resize(records.len().next_multiple_of(512), 0);
             self.out.get_mut().write_all(&records)?;
         }
-        let Member { path, mode, owner, .. } = *member;
-        self.header(&Header { path, kind, size, target, mode, owner })?;
+        let Member { path, mode, owner, modified, .. } = *member;
+        self.header(&Header { path, kind, size, target, mode, owner, modified })?;
         self.out.start(size);
         Ok(())
     }
@@ -115,7 +118,8 @@ impl<W: Write> Writer<W> {
 
     /// A ustar header (POSIX pax, "ustar Interchange Format").
     fn header(&mut self, fields: &Header<'_>) -> io::Result<()> {
-        let Header { path, kind, size, target, mode, owner } = *fields;
+        let Header { path, kind, size, target, mode, owner, modified } = *fields;
+        let modified = modified.unwrap_or(self.timestamp);
         let mut header = [0; 512];
         let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &path[..path.len().min(100)]);
@@ -123,7 +127,7 @@ impl<W: Write> Writer<W> {
         put(108, b"0000000");
         put(116, b"0000000");
         put(124, format!("{size:012o}").as_bytes());
-        put(136, format!("{:012o}", self.timestamp.as_unix()).as_bytes());
+        put(136, format!("{:012o}", modified.as_unix()).as_bytes());
         put(148, b"        ");
         put(156, &[kind]);
         put(157, &target[..target.len().min(100)]);

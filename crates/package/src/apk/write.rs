@@ -163,7 +163,15 @@ fn control(package: &Package, info: &str, hash: &str, scripts: &ScriptFiles) -> 
     for (name, mode, text) in std::iter::once((".PKGINFO", 0o644, info.as_str())).chain(files) {
         let kind = MemberKind::File { size: text.len() as u64 };
         let path = name.as_bytes();
-        tar.member(&Member { path, kind, mode, owner: &owner, sha1: None, capabilities: None })?;
+        tar.member(&Member {
+            path,
+            kind,
+            mode,
+            owner: &owner,
+            sha1: None,
+            capabilities: None,
+            modified: None,
+        })?;
         tar.write_all(text.as_bytes())?;
     }
     Ok(store(&tar.cut()?))
@@ -204,7 +212,15 @@ fn write_files(
             let Entry { mode, owner, .. } = entry;
             // Of two names of a file, the first has the attributes.
             let capabilities = entry.capabilities.filter(|_| has_bytes);
-            let member = Member { path: &name, kind, mode: *mode, owner, sha1, capabilities };
+            let member = Member {
+                path: &name,
+                kind,
+                mode: *mode,
+                owner,
+                sha1,
+                capabilities,
+                modified: entry.inherited.modified,
+            };
             tar.member(&member).map_err(unwrap)?;
             if has_bytes {
                 while let Piece::Bytes(bytes) = pieces.next()? {

@@ -39,6 +39,8 @@ pub enum Compression {
     Xz(u8),
     /// RFC 8878, level 1 to 19.
     Zstd(u8),
+    /// bzip2, level 1 to 9, on one thread; for `packhouse fpm`, whose users name it, and for nothing else.
+    Bzip2(u8),
 }
 
 impl Compression {
@@ -79,6 +81,7 @@ impl Compression {
             Compression::Gzip(_) => Compression::Gzip(level),
             Compression::Xz(_) => Compression::Xz(level),
             Compression::Zstd(_) => Compression::Zstd(level),
+            Compression::Bzip2(_) => Compression::Bzip2(level),
         };
         compression.has_level().then_some(compression)
     }
@@ -90,6 +93,7 @@ impl Compression {
             Compression::Gzip(_) => "gzip",
             Compression::Xz(_) => "xz",
             Compression::Zstd(_) => "zstd",
+            Compression::Bzip2(_) => "bzip2",
         }
     }
 
@@ -100,13 +104,14 @@ impl Compression {
             Compression::Gzip(_) => ".gz",
             Compression::Xz(_) => ".xz",
             Compression::Zstd(_) => ".zst",
+            Compression::Bzip2(_) => ".bz2",
         }
     }
 
     fn has_level(self) -> bool {
         match self {
             Compression::None => true,
-            Compression::Gzip(level) => (1..=9).contains(&level),
+            Compression::Gzip(level) | Compression::Bzip2(level) => (1..=9).contains(&level),
             Compression::Xz(level) => level <= 9,
             Compression::Zstd(level) => (1..=19).contains(&level),
         }
@@ -119,13 +124,14 @@ impl Compression {
             Compression::Gzip(_) => gzip::memory(threads),
             Compression::Xz(level) => xz::memory(level, threads).unwrap_or(u64::MAX),
             Compression::Zstd(level) => zstd::memory(level, threads),
+            Compression::Bzip2(_) => 8 << 20,
         }
     }
 
     /// What compressors may take together, in bytes.
     pub(crate) fn memory_budget(self) -> u64 {
         let is_harder = match self {
-            Compression::None | Compression::Gzip(_) => false,
+            Compression::None | Compression::Gzip(_) | Compression::Bzip2(_) => false,
             Compression::Xz(level) => level > 2,
             Compression::Zstd(level) => level > 9,
         };
@@ -167,6 +173,7 @@ enum Inner<W: Write> {
     Gzip(gzip::Encoder<W>),
     Xz(xz::Encoder<W>),
     Zstd(zstd::Encoder<W>),
+    Bzip2(Box<bzip2::write::BzEncoder<W>>),
 }
 
 impl<W: Write> Encoder<W> {
@@ -194,6 +201,10 @@ impl<W: Write> Encoder<W> {
             Compression::Gzip(level) => Inner::Gzip(gzip::Encoder::new(level, threads, out)?),
             Compression::Xz(level) => Inner::Xz(xz::Encoder::new(level, threads, memory, out)?),
             Compression::Zstd(level) => Inner::Zstd(zstd::Encoder::new(level, threads, memory, out)?),
+            Compression::Bzip2(level) => {
+                let level = bzip2::Compression::new(u32::from(level));
+                Inner::Bzip2(Box::new(bzip2::write::BzEncoder::new(out, level)))
+            }
         };
         Ok(Encoder { compression, gathered: Vec::with_capacity(PIECE), stream })
     }
@@ -209,6 +220,7 @@ impl<W: Write> Encoder<W> {
             Inner::Gzip(encoder) => encoder.finish(),
             Inner::Xz(encoder) => encoder.finish(),
             Inner::Zstd(encoder) => encoder.finish(),
+            Inner::Bzip2(encoder) => encoder.finish(),
         }
     }
 
@@ -226,6 +238,8 @@ impl<W: Write> Encoder<W> {
                 encoder.seam(level).map(|(out, seam)| (out, Kind::Xz(seam)))?
             }
             Inner::Zstd(encoder) => encoder.seam().map(|(out, seam)| (out, Kind::Zstd(seam)))?,
+            // A stream of bzip2's has no place to go on at; nobody asks for one.
+            Inner::Bzip2(_) => return Err(io::Error::other("a stream of bzip2's is written in one go")),
         };
         Ok((out, Seam(seam)))
     }
@@ -243,6 +257,7 @@ fn compress<W: Write>(stream: &mut Inner<W>, bytes: &[u8]) -> io::Result<()> {
         Inner::Gzip(encoder) => encoder.write_all(bytes),
         Inner::Xz(encoder) => encoder.write(bytes),
         Inner::Zstd(encoder) => encoder.write(bytes),
+        Inner::Bzip2(encoder) => encoder.write_all(bytes),
     }
 }
 

@@ -12,12 +12,14 @@ use std::io::{self, Write};
 
 use tar::{EntryType, Header};
 
-use crate::{Owner, Timestamp};
+use crate::{Inherited, Owner, Timestamp};
 
 /// Writes an archive.
 pub(crate) struct Writer<W: Write> {
     out: Body<W>,
     timestamp: Timestamp,
+    /// Of the next member.
+    inherited: Inherited,
 }
 
 /// What an archive is written to: headers past it, members' bytes through it, which must be as many as was said.
@@ -96,7 +98,12 @@ pub(crate) const LONGEST_OWNER: usize = 31;
 impl<W: Write> Writer<W> {
     /// Starts an archive whose members all have this time.
     pub(crate) fn new(out: W, timestamp: Timestamp) -> Writer<W> {
-        Writer { out: Body::new(out), timestamp }
+        Writer { out: Body::new(out), timestamp, inherited: Inherited::default() }
+    }
+
+    /// What the next member keeps of the file it was made from.
+    pub(crate) fn inherit(&mut self, inherited: Inherited) {
+        self.inherited = inherited;
     }
 
     /// Adds a member; a file's bytes are then written to this writer.
@@ -121,6 +128,7 @@ impl<W: Write> Writer<W> {
         header.set_groupname(&member.owner.group)?;
         self.write_header(header, member.path, target)?;
         self.out.start(size);
+        self.inherited = Inherited::default();
         Ok(())
     }
 
@@ -152,9 +160,10 @@ impl<W: Write> Writer<W> {
     fn header(&self, mode: u16) -> Header {
         let mut header = Header::new_gnu();
         header.set_mode(u32::from(mode));
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(u64::from(self.timestamp.as_unix()));
+        header.set_uid(self.inherited.user.into());
+        header.set_gid(self.inherited.group.into());
+        let modified = self.inherited.modified.unwrap_or(self.timestamp);
+        header.set_mtime(u64::from(modified.as_unix()));
         header
     }
 

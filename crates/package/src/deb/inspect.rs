@@ -68,6 +68,17 @@ pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> 
     Ok(inspection)
 }
 
+/// Passes the unpacked data.tar of a deb that was read and found good.
+pub(crate) fn with_data(
+    file: &mut dyn Input,
+    take: &mut dyn FnMut(&mut dyn Read) -> Result<()>,
+) -> Result<()> {
+    let mut ar = Ar::new(file, ARCHIVE)?;
+    let members = Members::find(&mut ar)?;
+    let from = BufReader::with_capacity(64 << 10, ar.open(&members.data)?);
+    take(&mut Decoder::new(members.data_method, from, DATA_TAR, DEFAULT_OUTPUT)?)
+}
+
 /// Where everything is.
 struct Members {
     version: String,

@@ -25,7 +25,8 @@ mod scripts;
 mod systemd;
 mod write;
 
-pub use options::{Options, Trigger};
+pub(crate) use inspect::with_data;
+pub use options::{Options, Trigger, Verbatim};
 
 use crate::archive::compress::Compression;
 use crate::format::Output;

@@ -1,5 +1,7 @@
 //! What only a deb can say.
 
+use std::collections::BTreeMap;
+
 use crate::{Owner, Script};
 
 /// What only a deb can say; fpm's `--deb-…` flags.
@@ -35,6 +37,18 @@ pub struct Options {
     pub check_errors: bool,
     /// `foo = 1.2.3` becomes `foo (>= 1.2.3), foo (<< 1.2.4)`.
     pub ignore_release_in_dependencies: bool,
+    /// The control archive as it stands, instead of what Packhouse makes of everything else.
+    pub verbatim: Option<Verbatim>,
+}
+
+/// A control archive that somebody else put together (`packhouse fpm`): the writer adds `md5sums`, and nothing to the
+/// files.
+#[derive(Clone, Debug, Default)]
+pub struct Verbatim {
+    /// Its members by name, each with its mode; at least `control`.
+    pub members: BTreeMap<String, (u16, Vec<u8>)>,
+    /// Owners without one of their own are written by number alone, as `tar --numeric-owner` does.
+    pub is_numeric: bool,
 }
 
 /// A line of the `triggers` member (deb-triggers(5)).

@@ -24,6 +24,7 @@ use md5::{Digest as _, Md5};
 use super::accounts::Accounts;
 use super::{control, documents, scripts};
 use crate::archive::ar::{self, SIZE_LIMIT};
+use crate::archive::compress::stored::stored;
 use crate::archive::compress::{Compression, gzip};
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
@@ -39,9 +40,13 @@ type Control = BTreeMap<String, (u16, Vec<u8>)>;
 
 /// A package in parts.
 pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
-    package.check()?;
-    let mut added = documents::missing(package)?;
-    added.extend(sysusers::missing(package)?)?;
+    let verbatim = package.options.deb.verbatim.as_ref();
+    let mut added = FileTree::new();
+    if verbatim.is_none() {
+        package.check()?;
+        added = documents::missing(package)?;
+        added.extend(sysusers::missing(package)?)?;
+    }
     let leading = directories(&package.files, &[&package.files]);
     for (path, entry) in directories(&added, &[&package.files, &added]) {
         if !leading.contains_key(&path) {
@@ -72,29 +77,43 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         let reason = "dpkg installs no file with a line break in its name";
         return Err(Error::FileName { path: (**path).clone(), format: "deb", reason });
     }
-    let conffiles: BTreeSet<PackagePath> = conffiles(&entries)?.into_iter().cloned().collect();
-    let default_owner = package.options.deb.owner.clone().unwrap_or_default();
+    let default_owner = match verbatim {
+        Some(verbatim) if verbatim.is_numeric => Owner { user: String::new(), group: String::new() },
+        _ => package.options.deb.owner.clone().unwrap_or_default(),
+    };
     for entry in entries.values() {
-        check_owner(owner(entry, &default_owner))?;
+        match owner(entry, &default_owner) {
+            by_number if *by_number == default_owner && verbatim.is_some_and(|it| it.is_numeric) => {}
+            owner => check_owner(owner)?,
+        }
     }
     let once: Entries<'_> = all().filter(|(path, _)| !links.contains_key(path)).collect();
-    let control = control_members(package, &entries, control::installed_size(&once), &conffiles)?;
+    let (conffiles, control) = match verbatim {
+        // Whoever wrote the list of configuration files says which these are.
+        Some(verbatim) => (BTreeSet::new(), verbatim.members.clone()),
+        None => {
+            let conffiles: BTreeSet<PackagePath> = conffiles(&entries)?.into_iter().cloned().collect();
+            let control = control_members(package, &entries, control::installed_size(&once), &conffiles)?;
+            (conffiles, control)
+        }
+    };
     drop((entries, once));
 
     let mut deb = Deb {
         timestamp: package.timestamp,
         // xz is what every dpkg since 1.15.6 reads; zstd only those since 1.21.18 and Ubuntu's since 18.04.
         compression: package.options.compression.unwrap_or(Compression::XZ),
-        data: Data { items: head, timestamp: package.timestamp, default_owner },
+        data: Data { items: head, timestamp: package.timestamp, default_owner, is_whole: verbatim.is_some() },
         added,
         conffiles,
         control,
+        is_verbatim: verbatim.is_some(),
         reserved: 0,
         start: 0,
     };
     let placeholders: Vec<[u8; 16]> = (0..deb.data.items.len() as u64).map(gzip::placeholder).collect();
     let tar = deb.control_tar(&placeholders)?;
-    deb.reserved = gzip::reserve(&tar);
+    deb.reserved = deb.reserve(&tar);
     deb.start = deb.front(&vec![0; deb.reserved], 0)?.len() as u64;
     Ok(Box::new(deb))
 }
@@ -108,6 +127,7 @@ struct Deb<'a> {
     conffiles: BTreeSet<PackagePath>,
     /// Without `md5sums`.
     control: Control,
+    is_verbatim: bool,
     /// The length of control.tar.gz.
     reserved: usize,
     start: u64,
@@ -118,6 +138,8 @@ struct Data<'a> {
     items: Vec<Item<'a>>,
     timestamp: Timestamp,
     default_owner: Owner,
+    /// Nothing of Packhouse's follows: the archive ends here.
+    is_whole: bool,
 }
 
 struct Item<'a> {
@@ -137,7 +159,7 @@ impl Parts for Deb<'_> {
             compression: self.compression,
             digest: Digest::Md5,
             hashing: Hashing::No,
-            has_tail: true,
+            has_tail: !self.is_verbatim,
             limit: Some(("deb", SIZE_LIMIT)),
         }
     }
@@ -147,7 +169,10 @@ impl Parts for Deb<'_> {
     }
 
     fn finish(self: Box<Self>, archive: &Written, out: &mut dyn Output) -> Result<()> {
-        let tail = archive.tail(&self.tail(archive.archive_size)?)?;
+        let tail = match self.is_verbatim {
+            true => Vec::new(),
+            false => archive.tail(&self.tail(archive.archive_size)?)?,
+        };
         let size = archive.size + tail.len() as u64;
         let sums: Vec<[u8; 16]> = (0..self.data.items.len())
             .map(|member| {
@@ -158,7 +183,7 @@ impl Parts for Deb<'_> {
         let tar = self.control_tar(&sums)?;
         // Sums that compress eight deviations worse than the placeholders would not fit. That does not come about,
         // and making it come about takes a search among 10^15 packages of one's own.
-        let control = gzip::padded(&tar, self.reserved).ok_or_else(|| {
+        let control = self.compress_control(&tar).ok_or_else(|| {
             std::io::Error::other("control.tar.gz takes more than was reserved for it; please report this")
         })?;
         let front = self.front(&control, size)?;
@@ -173,11 +198,37 @@ impl Parts for Deb<'_> {
 }
 
 impl Deb<'_> {
+    /// Of control.tar, which every dpkg reads as gzip. One that somebody else put together is like its data.tar.
+    fn control_compression(&self) -> Compression {
+        match self.compression {
+            // No dpkg reads a control.tar in bzip2 (deb(5)).
+            Compression::Bzip2(_) => Compression::GZIP,
+            compression if self.is_verbatim => compression,
+            _ => Compression::GZIP,
+        }
+    }
+
+    /// The length that control.tar takes, whatever the sums in it are.
+    fn reserve(&self, tar: &[u8]) -> usize {
+        match self.control_compression() {
+            Compression::Gzip(_) => gzip::reserve(tar),
+            other => stored(other, tar).len(),
+        }
+    }
+
+    /// control.tar at exactly that length; `None` when it does not fit.
+    fn compress_control(&self, tar: &[u8]) -> Option<Vec<u8>> {
+        match self.control_compression() {
+            Compression::Gzip(_) => gzip::padded(tar, self.reserved),
+            other => Some(stored(other, tar)),
+        }
+    }
+
     /// Everything before the bytes of data.tar.
     fn front(&self, control: &[u8], size: u64) -> Result<Vec<u8>> {
         let mut ar = ar::Writer::new(Vec::new(), self.timestamp)?;
         ar.add("debian-binary", b"2.0\n")?;
-        ar.add("control.tar.gz", control)?;
+        ar.add(&format!("control.tar{}", self.control_compression().suffix()), control)?;
         ar.last(&format!("data.tar{}", self.compression.suffix()), size)
     }
 
@@ -199,8 +250,13 @@ impl Deb<'_> {
         let md5sums = (0o644, md5sums(lines.into_iter()));
         let mut members: BTreeMap<&str, &(u16, Vec<u8>)> =
             self.control.iter().map(|(name, member)| (&**name, member)).collect();
-        members.insert("md5sums", &md5sums);
-        let owner = Owner::default();
+        if !md5sums.1.is_empty() || !self.is_verbatim {
+            members.insert("md5sums", &md5sums);
+        }
+        let owner = match self.is_verbatim {
+            true => Owner { user: String::new(), group: String::new() },
+            false => Owner::default(),
+        };
         let mut tar = tar::Writer::new(Vec::new(), self.timestamp);
         tar.member(&Member { path: b"./", kind: MemberKind::Directory, mode: 0o755, owner: &owner })?;
         for (name, (mode, bytes)) in members {
@@ -244,25 +300,32 @@ impl Archive for Data<'_> {
         out.resize(out.len() + tar::padding(position), 0);
         let mut tar = tar::Writer::new(out, self.timestamp);
         if member == 0 {
-            root(&mut tar)?;
+            root(&mut tar, &self.default_owner)?;
         }
         let Item { path, entry, link } = &self.items[member];
         self::member(&mut tar, path, entry, *link, &self.default_owner)
     }
 
-    fn end(&self, _position: u64, out: &mut Vec<u8>) -> Result<()> {
+    fn end(&self, position: u64, out: &mut Vec<u8>) -> Result<()> {
+        if self.is_whole {
+            out.resize(out.len() + tar::padding(position), 0);
+        }
         if self.items.is_empty() {
-            root(&mut tar::Writer::new(out, self.timestamp))?;
+            root(&mut tar::Writer::new(&mut *out, self.timestamp), &self.default_owner)?;
+        }
+        if self.is_whole {
+            tar::Writer::new(out, self.timestamp).finish()?;
         }
         Ok(())
     }
 }
 
 /// The member that is the root itself.
-fn root(tar: &mut tar::Writer<&mut Vec<u8>>) -> Result<()> {
-    let owner = Owner::default();
+fn root(tar: &mut tar::Writer<&mut Vec<u8>>, default_owner: &Owner) -> Result<()> {
+    let root = Owner::default();
+    let owner = if default_owner.user.is_empty() { default_owner } else { &root };
     let kind = MemberKind::Directory;
-    Ok(tar.member(&Member { path: b"./", kind, mode: 0o755, owner: &owner })?)
+    Ok(tar.member(&Member { path: b"./", kind, mode: 0o755, owner })?)
 }
 
 /// The header of an entry; a file's bytes follow.
@@ -274,6 +337,7 @@ fn member<W: std::io::Write>(
     default_owner: &Owner,
 ) -> Result<()> {
     let mut name = [b"./", path.as_bytes()].concat();
+    tar.inherit(entry.inherited);
     let first = link.map(|first| [b"./", first.as_bytes()].concat());
     let kind = match (&entry.kind, &first) {
         (Kind::File { .. }, Some(target)) => MemberKind::HardLink { target },

@@ -40,6 +40,17 @@ pub struct Options {
     pub optional_depends: Vec<Relation>,
     /// Whom everything belongs to that has no owner of its own; root unless given.
     pub owner: Option<Owner>,
+    /// The texts as they stand, instead of what Packhouse makes of everything else.
+    pub verbatim: Option<Verbatim>,
+}
+
+/// A description that somebody else wrote (`packhouse fpm`); the writer adds `.MTREE`, and nothing to the files.
+#[derive(Clone, Debug, Default)]
+pub struct Verbatim {
+    /// `.PKGINFO`.
+    pub info: String,
+    /// `.INSTALL`.
+    pub install: Option<String>,
 }
 
 /// The pacman format.

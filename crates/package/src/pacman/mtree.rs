@@ -22,6 +22,11 @@ impl Mtree {
         Mtree { text: START.into(), timestamp: timestamp.as_unix() }
     }
 
+    /// When what follows was changed.
+    pub(super) fn modified(&mut self, timestamp: Timestamp) {
+        self.timestamp = timestamp.as_unix();
+    }
+
     pub(super) fn file(&mut self, path: &[u8], mode: u16, size: u64, digests: &Digests) {
         self.start(path, mode);
         self.push(format_args!(" size={size} md5digest="));

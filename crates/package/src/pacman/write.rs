@@ -74,6 +74,9 @@ fn write_reserving(
 
 /// The package with the files that pacman's format adds: accounts and owners.
 fn prepared(package: &Package) -> Result<Cow<'_, Package>> {
+    if package.options.pacman.verbatim.is_some() {
+        return Ok(Cow::Borrowed(package));
+    }
     package.check()?;
     let mut added = sysusers::missing(package)?;
     let owners = owners::tmpfiles(&package.files, package.options.pacman.owner.as_ref())?;
@@ -148,6 +151,17 @@ impl<'a> Archive<'a> {
             }
             entries.push((path, entry, stored));
         }
+        let compression = package.options.compression.unwrap_or(Compression::ZSTD);
+        if let Compression::Bzip2(_) = compression {
+            let reason = "it has no way to store the list of files, whose place is kept";
+            let value = compression.name().to_owned();
+            return Err(Error::Option { format: "pacman", option: "the compression", value, reason });
+        }
+        if let Some(verbatim) = &package.options.pacman.verbatim {
+            let install = verbatim.install.iter().map(|text| (".INSTALL", text.clone().into_bytes()));
+            let (before, pkginfo) = (install.collect(), verbatim.info.clone().into_bytes());
+            return Ok(Archive { package, compression, before, pkginfo, entries, files });
+        }
         let arch = Pacman.arch(package.metadata.arch);
         let has = |path: &str| PackagePath::new(path).is_ok_and(|path| package.files.entry(&path).is_some());
         let sysusers = format!("/usr/lib/sysusers.d/{}.conf", package.metadata.name);
@@ -163,7 +177,6 @@ impl<'a> Archive<'a> {
         }
         before.extend(install::generate(package, &parts)?.map(|text| (".INSTALL", text)));
         let pkginfo = info::pkginfo(package, arch, size, &backup)?;
-        let compression = package.options.compression.unwrap_or(Compression::ZSTD);
         Ok(Archive { package, compression, before, pkginfo, entries, files })
     }
 
@@ -175,6 +188,7 @@ impl<'a> Archive<'a> {
             mtree.file(name.as_bytes(), 0o644, bytes.len() as u64, &Digests::of(bytes));
         }
         for (path, entry, stored) in &self.entries {
+            mtree.modified(entry.inherited.modified.unwrap_or(self.package.timestamp));
             match stored {
                 Stored::File(number) | Stored::Link(number, _) => {
                     mtree.file(path.as_bytes(), entry.mode, self.files[*number].1, &digests[*number]);
@@ -223,6 +237,7 @@ impl<'a> Archive<'a> {
                         MemberKind::Directory
                     }
                 };
+                tar.inherit(entry.inherited);
                 if let (Stored::File(_), Some(capabilities)) = (stored, entry.capabilities) {
                     tar.attribute("security.capability", &capabilities.to_attribute())?;
                 }

@@ -35,7 +35,7 @@ fn is_merged_link(path: &[u8]) -> bool {
     MERGED.iter().any(|link| link.as_bytes() == path)
 }
 
-fn is_distributions(path: &[u8]) -> bool {
+pub(super) fn is_distributions(path: &[u8]) -> bool {
     let mut components: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
     if is_merged_link(components[0]) {
         components.insert(0, b"usr");

@@ -13,7 +13,7 @@ use super::tag::{file as flag, header as tag, verify};
 use super::{FormatVersion, directories, setup};
 use crate::archive::cpio::{Member, NEWC_LIMIT};
 use crate::together::{Contents, Fact};
-use crate::{Capabilities, Entry, Kind, Mark, Owner, Package, PackagePath, Result};
+use crate::{Capabilities, Entry, Kind, Mark, Owner, Package, PackagePath, Result, Timestamp};
 
 /// The files that a package owns, sorted by path.
 #[derive(Debug)]
@@ -65,8 +65,9 @@ impl<'a> Files<'a> {
     /// When something that is no directory is in the way of what Packhouse adds.
     pub(super) fn new(package: &'a Package) -> Result<Files<'a>> {
         let options = &package.options.rpm;
-        let is_packaged =
-            |path: &PackagePath, entry: &Entry| !entry.is_directory() || directories::is_owned(path, options);
+        let is_packaged = |path: &PackagePath, entry: &Entry| {
+            !entry.is_directory() || options.verbatim.is_some() || directories::is_owned(path, options)
+        };
         let owner = |entry: &Entry| match &options.owner {
             Some(owner) if entry.owner == Owner::default() => Some(owner),
             _ => None,
@@ -95,6 +96,8 @@ impl<'a> Files<'a> {
             FileDigest::Sha256 => 64,
             FileDigest::Sha384 => 96,
             FileDigest::Sha512 => 128,
+            FileDigest::Md5 => 32,
+            FileDigest::Sha1 => 40,
         };
         let is_large = options.version == FormatVersion::V6 && !files.is_empty();
         let has_large = is_large || files.iter().any(|file| file.size() >= NEWC_LIMIT);
@@ -117,6 +120,10 @@ impl<'a> Files<'a> {
 
     pub(super) fn has_configuration(&self) -> bool {
         self.iter().any(|file| file.flags() & flag::CONFIG != 0)
+    }
+
+    pub(super) fn has_hard_links(&self) -> bool {
+        self.iter().any(|file| file.names.is_some())
     }
 
     pub(super) fn has_capabilities(&self) -> bool {
@@ -167,7 +174,7 @@ impl<'a> Files<'a> {
         let count = self.files.len();
         header.put_int16s(tag::FILE_MODES, self.iter().map(File::mode));
         header.put_int16s(tag::FILE_RDEVS, vec![0; count]);
-        header.put_int32s(tag::FILE_MTIMES, vec![modified; count]);
+        header.put_int32s(tag::FILE_MTIMES, self.iter().map(|file| file.modified(modified)));
         header.put_texts(tag::FILE_LINK_TOS, self.iter().map(File::target));
         header.put_int32s(tag::FILE_FLAGS, self.iter().map(File::flags));
         header.put_texts(tag::FILE_USER_NAME, self.iter().map(|file| &file.owner().user));
@@ -230,6 +237,11 @@ fn color(start: &[u8]) -> u32 {
 }
 
 impl File<'_> {
+    /// When it was changed, `package` unless it keeps a time of its own.
+    fn modified(&self, package: u32) -> u32 {
+        self.entry.inherited.modified.map_or(package, Timestamp::as_unix)
+    }
+
     fn owner(&self) -> &Owner {
         self.owner.unwrap_or(&self.entry.owner)
     }
@@ -307,7 +319,8 @@ impl File<'_> {
     }
 
     /// Its header in a newc payload.
-    pub(super) fn member<'b>(&self, name: &'b mut Vec<u8>, index: usize, modified: u32) -> Member<'b> {
+    pub(super) fn member<'b>(&self, name: &'b mut Vec<u8>, index: usize, package: u32) -> Member<'b> {
+        let modified = self.modified(package);
         name.clear();
         name.extend(b"./");
         name.extend(self.path.as_bytes());

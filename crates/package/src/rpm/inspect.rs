@@ -12,6 +12,7 @@
 mod files;
 mod relations;
 mod scripts;
+pub(crate) mod unpack;
 
 use std::collections::BTreeMap;
 

@@ -24,13 +24,21 @@ mod rich;
 mod scriptlets;
 mod setup;
 mod tag;
+mod verbatim;
 mod version;
 mod write;
 
+pub(crate) use inspect::unpack::take_files;
 pub use options::{
     Dependency, DependencyKind, FileDigest, FileTrigger, FileTriggerMoment, FormatVersion, Options, Trigger,
     TriggerMoment,
 };
+pub use verbatim::{Scriptlet, Verbatim};
+
+/// Whether the distribution has the directory at `path`, so that no package of others owns it.
+pub fn is_distributions(path: &crate::PackagePath) -> bool {
+    directories::is_distributions(path.as_bytes())
+}
 
 use crate::archive::compress::Compression;
 use crate::format::Output;

@@ -1,5 +1,6 @@
 //! What only an rpm can say.
 
+use super::Verbatim;
 use super::tag::sense;
 use crate::together::Digest;
 use crate::{Owner, PackagePath, Relation, Script};
@@ -43,6 +44,8 @@ pub struct Options {
     pub disown_directories: Vec<PackagePath>,
     /// `foo = 1.2.3` becomes `foo >= 1.2.3` and `foo < 1.2.4`.
     pub ignore_release_in_dependencies: bool,
+    /// The header as it stands, and only the directories that the tree names.
+    pub verbatim: Option<Verbatim>,
 }
 
 /// The version of the package format (rpm's `docs/manual/format_v4.md`, `format_v6.md`).
@@ -57,7 +60,7 @@ pub enum FormatVersion {
 }
 
 /// The digest of each file in the header. rpm 4.11 knows all of them; FIPS systems refuse MD5 and SHA-1, which
-/// are therefore not offered.
+/// are therefore for `packhouse fpm` only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FileDigest {
     /// SHA-256.
@@ -67,6 +70,10 @@ pub enum FileDigest {
     Sha384,
     /// SHA-512.
     Sha512,
+    /// MD5, which rpm has without saying so.
+    Md5,
+    /// SHA-1.
+    Sha1,
 }
 
 impl From<FileDigest> for Digest {
@@ -75,6 +82,8 @@ impl From<FileDigest> for Digest {
             FileDigest::Sha256 => Digest::Sha256,
             FileDigest::Sha384 => Digest::Sha384,
             FileDigest::Sha512 => Digest::Sha512,
+            FileDigest::Md5 => Digest::Md5,
+            FileDigest::Sha1 => Digest::Sha1,
         }
     }
 }

@@ -220,7 +220,11 @@ fn put_scriptlet(tags: &Tags, interpreter: &str, argument: Option<&str>, text: &
     }
 }
 
-fn put_triggers(options: &Options, header: &mut Header, dependencies: &mut Dependencies) -> Result<()> {
+pub(super) fn put_triggers(
+    options: &Options,
+    header: &mut Header,
+    dependencies: &mut Dependencies,
+) -> Result<()> {
     let (mut texts, mut interpreters, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
     for (index, trigger) in options.triggers.iter().enumerate() {
         let (interpreter, text) = trigger_script(&trigger.script, dependencies);

@@ -40,11 +40,11 @@ use super::header::{Header, Region};
 use super::payload::{Payload, hexadecimal};
 use super::tag::{header as tag, sense, signature};
 use super::version::Evr;
-use super::{DependencyKind, FileDigest, FormatVersion, changelog, scriptlets};
+use super::{DependencyKind, FileDigest, FormatVersion, changelog, scriptlets, verbatim};
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::together::{Archive, Hashes, Hashing, Parts, Stream, Written};
-use crate::{Arch, Error, Metadata, Package, PackagePath, Result};
+use crate::{Arch, Error, Package, PackagePath, Result};
 
 /// A package in parts.
 pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
@@ -66,7 +66,11 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         let laid_out = Summary { facts, hashes, archive_hashes, size: 0, archive_size: 0 };
         put_payload(&laid_out, &files, version, &mut header)?.len() as u64
     };
-    let lead = lead(&package.metadata, &evr, version);
+    let arch = match &package.options.rpm.verbatim {
+        Some(verbatim) => verbatim.lead_arch(),
+        None => lead_arch(package.metadata.arch),
+    };
+    let lead = lead(package.metadata.name.as_str(), arch, &evr, version);
     let start = (lead.len() + SIGNATURES) as u64 + header_length;
     let stream = Stream {
         compression,
@@ -144,7 +148,12 @@ struct Summary {
 fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compression) -> Result<Header> {
     let (metadata, options) = (&package.metadata, &package.options.rpm);
     let timestamp = package.timestamp.as_unix();
-    let (name, arch) = (metadata.name.as_str(), metadata.arch.rpm());
+    let name = metadata.name.as_str();
+    let (arch, os) = match &options.verbatim {
+        Some(verbatim) if verbatim.os.is_empty() => (verbatim.arch.as_str(), "linux"),
+        Some(verbatim) => (verbatim.arch.as_str(), verbatim.os.as_str()),
+        None => (metadata.arch.rpm(), "linux"),
+    };
     let summary = options.summary.as_deref().unwrap_or(&metadata.summary);
     check_line("summary", summary)?;
     let description = match metadata.description.trim() {
@@ -178,9 +187,9 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
             header.put_text(tag, value);
         }
     }
-    header.put_text(tag::OS, "linux");
+    header.put_text(tag::OS, os);
     header.put_text(tag::ARCH, arch);
-    header.put_text(tag::PLATFORM, format!("{arch}-linux"));
+    header.put_text(tag::PLATFORM, format!("{arch}-{os}"));
     // Without it rpm takes a package for a source package (`headerIsSource`).
     header.put_text(tag::SOURCE_RPM, format!("{name}-{}.src.rpm", evr.without_epoch()));
     header.put_text(tag::RPM_VERSION, "packhouse");
@@ -199,11 +208,20 @@ fn describe(package: &Package, evr: &Evr, files: &Files<'_>, compression: Compre
     }
 
     files.put(timestamp, &mut header);
-    header.put_int32(tag::FILE_DIGEST_ALGO, algorithm(options.file_digest));
+    // rpm takes MD5 where nothing is said, and so says rpmbuild nothing of it (`build/pack.c`).
+    if options.file_digest != FileDigest::Md5 {
+        header.put_int32(tag::FILE_DIGEST_ALGO, algorithm(options.file_digest));
+    }
     header.put_text(tag::PAYLOAD_FORMAT, "cpio");
     let mut dependencies = relations(package, evr, files)?;
     put_compression(compression, &mut header, &mut dependencies);
-    scriptlets::put(package, &mut header, &mut dependencies)?;
+    match &options.verbatim {
+        Some(verbatim) => {
+            verbatim.put_scriptlets(&mut header, &mut dependencies);
+            scriptlets::put_triggers(options, &mut header, &mut dependencies)?;
+        }
+        None => scriptlets::put(package, &mut header, &mut dependencies)?,
+    }
     dependencies.put(&mut header);
     if header.is_utf8() {
         header.put_text(tag::ENCODING, "utf-8");
@@ -232,6 +250,16 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
     let (given, name, any_release) =
         (&metadata.relations, metadata.name.as_str(), options.ignore_release_in_dependencies);
     let mut all = Dependencies::default();
+    if let Some(verbatim) = &options.verbatim {
+        read_verbatim(package, &mut all)?;
+        provide_itself(name, evr, verbatim.isa(), &mut all);
+        require_features(files, options, &mut all);
+        if files.has_hard_links() {
+            // Every rpm since 2002 has it; rpmbuild says so (`checkHardLinks` in `build/files.c`).
+            all.require_rpmlib("PartialHardlinkSets", "4.0.4-1");
+        }
+        return Ok(all);
+    }
 
     for relation in &given.depends {
         all.require(relation, 0, any_release)?;
@@ -264,10 +292,7 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
 
     // A package provides itself in its version; beside it, its bare name would satisfy every version.
     all.provides.remove(&Entry::any(name, 0));
-    all.provides.insert(Entry::versioned(name, sense::EQUAL, evr.to_string()));
-    if let Some(isa) = isa(metadata.arch) {
-        all.provides.insert(Entry::versioned(format!("{name}({isa})"), sense::EQUAL, evr.to_string()));
-    }
+    provide_itself(name, evr, isa(metadata.arch), &mut all);
     if files.has_configuration() {
         let flags = sense::EQUAL | sense::CONFIG;
         let configuration = Entry::versioned(format!("config({name})"), flags, evr.to_string());
@@ -275,10 +300,53 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
         all.requires.insert(configuration);
     }
 
+    require_features(files, options, &mut all);
+    Ok(all)
+}
+
+/// The relations as lines of a spec file.
+fn read_verbatim(package: &Package, all: &mut Dependencies) -> Result<()> {
+    let given = &package.metadata.relations;
+    let lists = [
+        (&mut all.requires, &given.depends),
+        (&mut all.conflicts, &given.conflicts),
+        (&mut all.obsoletes, &given.replaces),
+        (&mut all.provides, &given.provides),
+        (&mut all.recommends, &given.recommends),
+        (&mut all.suggests, &given.suggests),
+        (&mut all.enhances, &given.enhances),
+    ];
+    for (list, relations) in lists {
+        for relation in relations {
+            list.extend(verbatim::line(relation)?);
+        }
+    }
+    for dependency in &package.options.rpm.dependencies {
+        for entry in verbatim::line(&dependency.relation)? {
+            match dependency.kind.when() {
+                Some(when) => all.requires.insert(Entry { flags: entry.flags | when, ..entry }),
+                None => all.list_of(dependency.kind).0.insert(entry),
+            };
+        }
+    }
+    Ok(())
+}
+
+fn provide_itself(name: &str, evr: &Evr, isa: Option<&str>, all: &mut Dependencies) {
+    all.provides.insert(Entry::versioned(name, sense::EQUAL, evr.to_string()));
+    if let Some(isa) = isa {
+        all.provides.insert(Entry::versioned(format!("{name}({isa})"), sense::EQUAL, evr.to_string()));
+    }
+}
+
+/// What rpm must know to read the package.
+fn require_features(files: &Files<'_>, options: &super::Options, all: &mut Dependencies) {
     if options.version == FormatVersion::V4 {
         // Whoever reads format 6 knows these (`build/files.cc`).
         all.require_rpmlib("CompressedFileNames", "3.0.4-1");
-        all.require_rpmlib("FileDigests", "4.6.0-1");
+        if options.file_digest != FileDigest::Md5 {
+            all.require_rpmlib("FileDigests", "4.6.0-1");
+        }
         all.require_rpmlib("PayloadFilesHavePrefix", "4.0-1");
     }
     if files.has_capabilities() {
@@ -287,7 +355,6 @@ fn relations(package: &Package, evr: &Evr, files: &Files<'_>) -> Result<Dependen
     if files.has_large() {
         all.require_rpmlib("LargeFiles", "4.12.0-1");
     }
-    Ok(all)
 }
 
 /// Compressor and flags as rpmbuild writes them for `w9.gzdio` and so on (`getIOFlags` in `build/pack.c`).
@@ -304,6 +371,10 @@ fn put_compression(compression: Compression, header: &mut Header, dependencies: 
             dependencies.require_rpmlib("PayloadIsZstd", "5.4.18-1");
             ("zstd", level)
         }
+        Compression::Bzip2(level) => {
+            dependencies.require_rpmlib("PayloadIsBzip2", "3.0.5-1");
+            ("bzip2", level)
+        }
     };
     header.put_text(tag::PAYLOAD_COMPRESSOR, name);
     header.put_text(tag::PAYLOAD_FLAGS, level.to_string());
@@ -315,6 +386,8 @@ fn algorithm(digest: FileDigest) -> u32 {
         FileDigest::Sha256 => 8,
         FileDigest::Sha384 => 9,
         FileDigest::Sha512 => 10,
+        FileDigest::Md5 => 1,
+        FileDigest::Sha1 => 2,
     }
 }
 
@@ -385,19 +458,19 @@ fn signatures_of_v6(header: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The lead (rpm's `docs/manual/format_lead.md`); rpm itself reads only magic, major version and signature type.
-fn lead(metadata: &Metadata, evr: &Evr, version: FormatVersion) -> [u8; 96] {
+fn lead(name: &str, arch: u16, evr: &Evr, version: FormatVersion) -> [u8; 96] {
     let mut lead = [0; 96];
     lead[..8].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0]);
     match version {
         FormatVersion::V4 => {
-            lead[8..10].copy_from_slice(&lead_arch(metadata.arch).to_be_bytes());
+            lead[8..10].copy_from_slice(&arch.to_be_bytes());
             lead[77] = 1;
         }
         // "v3 and v4 had 3 in the lead, use 4 for v6" (`rpmLeadFromHeader` in `lib/rpmlead.cc`); neither
         // architecture nor system.
         FormatVersion::V6 => lead[4] = 4,
     }
-    let name = format!("{}-{evr}", metadata.name);
+    let name = format!("{name}-{evr}");
     let length = name.len().min(65);
     lead[10..][..length].copy_from_slice(&name.as_bytes()[..length]);
     lead[79] = 5;
@@ -433,7 +506,9 @@ fn isa(arch: Arch) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Content, FileTree, Kind, Options, PackageName, PackagePath, Relations, Timestamp, Version};
+    use crate::{
+        Content, FileTree, Kind, Metadata, Options, PackageName, PackagePath, Relations, Timestamp, Version,
+    };
 
     fn package(size: u64) -> Package {
         let mut files = FileTree::new();

@@ -15,6 +15,14 @@ use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
 use crate::{Arch, Error, Metadata, Package, PackageFormat, Resources, Result};
 
+/// What only this format can say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Names start with `./`, the root itself comes first, and the name and version of the package, which are not in the
+    /// archive, can be anything: as `tar -C TREE -c .` has it.
+    pub is_rooted: bool,
+}
+
 /// The tar format.
 pub struct Tar;
 

@@ -106,7 +106,7 @@ fn slowness(compression: Compression) -> u8 {
         Compression::None => 0,
         Compression::Zstd(1..=9) => 1,
         Compression::Gzip(_) => 2,
-        Compression::Zstd(_) => 3,
+        Compression::Zstd(_) | Compression::Bzip2(_) => 3,
         Compression::Xz(_) => 4,
     }
 }

@@ -18,7 +18,8 @@ use crate::archive::listed::check_tree;
 use crate::archive::part::{Part, hexadecimal, shown};
 use crate::inspect::{Depth, Input, InspectedFile, InspectedKind, Inspection};
 use crate::tar::inspect::nameless;
-use crate::{Format, PackagePath, Result};
+use crate::unpack::{Attributes, Files};
+use crate::{Format, Kind, PackagePath, Result};
 
 const ARCHIVE: Part = Part { format: "zip", name: "archive" };
 const DIRECTORY: Part = Part { format: "zip", name: "central directory" };
@@ -39,6 +40,39 @@ pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> 
         inspection.files = Some(files(file, &entries, end.start)?);
     }
     Ok(inspection)
+}
+
+/// Takes the files out of an archive that was read and found good.
+pub(crate) fn take_files(file: &mut dyn Input, files: &mut Files<'_>) -> Result<()> {
+    let end = End::read(file)?;
+    let bytes = end.directory(file)?;
+    for entry in entries(&bytes, &end)? {
+        let header: [u8; 30] = at(file, entry.offset)?;
+        let mut fields = Fields(&header[26..]);
+        let lengths = fields.number(2).zip(fields.number(2));
+        let (name, extra) = lengths.ok_or_else(|| ENTRY.malformed("it has a broken header"))?;
+        file.seek(SeekFrom::Start(entry.offset + 30 + name + extra))?;
+        let from = (&mut *file).take(entry.compressed);
+        let mut from: Box<dyn Read> = match entry.is_deflated {
+            true => Box::new(flate2::read::DeflateDecoder::new(from)),
+            false => Box::new(from),
+        };
+        let kind = match entry.mode & TYPE {
+            DIRECTORY_TYPE => Kind::Directory,
+            SYMLINK_TYPE => {
+                Kind::Symlink { target: ENTRY.read_all(&mut from, "bytes of a link", LONGEST_TARGET)? }
+            }
+            _ => files.contents(&mut from, entry.size)?,
+        };
+        let attributes = Attributes {
+            mode: (entry.mode & 0o7777) as u16,
+            user: String::new(),
+            group: String::new(),
+            modified: entry.modified,
+        };
+        files.put(entry.path, kind, attributes)?;
+    }
+    Ok(())
 }
 
 /// Little-endian numbers, one behind the other.

@@ -26,6 +26,8 @@ use crate::inspect::{Depth, Input, Inspection};
 use crate::tar::stem;
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
+pub(crate) use inspect::take_files;
+
 /// The zip format.
 pub struct Zip;
 

@@ -34,6 +34,8 @@ pub(super) struct Record {
     pub(super) crc: u32,
     pub(super) compressed: u64,
     pub(super) size: u64,
+    /// When it was changed.
+    pub(super) modified: Timestamp,
     /// `st_mode`: type and permissions.
     pub(super) mode: u32,
     pub(super) is_directory: bool,
@@ -51,31 +53,31 @@ fn word(value: u64) -> [u8; 4] {
 impl Record {
     /// The header before the bytes. Its length depends on the name and `is_large` only, so that it can be written
     /// again when sizes and checksum are known.
-    pub(super) fn local(&self, time: Timestamp) -> Vec<u8> {
+    pub(super) fn local(&self) -> Vec<u8> {
         let sizes = [self.size, self.compressed];
         let sizes = if self.is_large { &sizes[..] } else { &[] };
-        let extra = [zip64(sizes), times(time)].concat();
+        let extra = [zip64(sizes), times(self.modified)].concat();
         let (compressed, size) =
             if self.is_large { (u64::MAX, u64::MAX) } else { (self.compressed, self.size) };
         let mut header = LOCAL.to_vec();
-        header.extend(self.common(time, compressed, size, extra.len()));
+        header.extend(self.common(compressed, size, extra.len()));
         header.extend_from_slice(&self.name);
         header.extend(extra);
         header
     }
 
     /// The header in the central directory.
-    pub(super) fn central(&self, time: Timestamp) -> Vec<u8> {
+    pub(super) fn central(&self) -> Vec<u8> {
         // Only what does not fit its field, in this order (APPNOTE.TXT, 4.5.3).
         let large: Vec<u64> = [self.size, self.compressed, self.offset]
             .into_iter()
             .filter(|value| *value >= u64::from(ELSEWHERE))
             .collect();
-        let extra = [zip64(&large), times(time)].concat();
+        let extra = [zip64(&large), times(self.modified)].concat();
         let mut header = CENTRAL.to_vec();
         // Made by a program of version 4.5 of the specification on Unix, which is what makes modes be believed.
         header.extend([45, 3]);
-        header.extend(self.common(time, self.compressed, self.size, extra.len()));
+        header.extend(self.common(self.compressed, self.size, extra.len()));
         // No comment, on disk 0, not text.
         header.extend([0; 6]);
         let dos_directory = if self.is_directory { 0x10 } else { 0 };
@@ -87,7 +89,7 @@ impl Record {
     }
 
     /// What both headers have, from the version needed to the length of the extra fields.
-    fn common(&self, time: Timestamp, compressed: u64, size: u64, extra: usize) -> Vec<u8> {
+    fn common(&self, compressed: u64, size: u64, extra: usize) -> Vec<u8> {
         let needed = if self.is_large || self.offset >= u64::from(ELSEWHERE) { 45_u16 } else { 20 };
         let flags = if self.name.is_ascii() { 0 } else { IS_UTF8 };
         let method = match self.method {
@@ -98,7 +100,7 @@ impl Record {
         for half in [needed, flags, method] {
             bytes.extend(half.to_le_bytes());
         }
-        bytes.extend(dos_time(time).to_le_bytes());
+        bytes.extend(dos_time(self.modified).to_le_bytes());
         bytes.extend(self.crc.to_le_bytes());
         bytes.extend(word(compressed));
         bytes.extend(word(size));
@@ -212,21 +214,22 @@ mod tests {
             crc: 0,
             compressed: 5 << 30,
             size: 5 << 30,
+            modified: time(0),
             mode: 0o100_644,
             is_directory: false,
             offset: 6 << 30,
             is_large: true,
         };
-        let central = record.central(time(0));
+        let central = record.central();
         assert_eq!(central[6], 45, "the version needed");
         assert_eq!(central[20..28], [0xff; 8]);
         assert_eq!(central[42..46], [0xff; 4]);
         assert_eq!(central[47..51], [1, 0, 24, 0]);
-        let length = record.local(time(0)).len();
+        let length = record.local().len();
         (record.size, record.compressed) = (0, 0);
-        assert_eq!(record.local(time(0)).len(), length);
+        assert_eq!(record.local().len(), length);
         record.is_large = false;
-        assert_eq!(record.local(time(0)).len(), length - 20);
+        assert_eq!(record.local().len(), length - 20);
         assert_eq!(end(65_534, 0, 0).len(), 22);
         assert_eq!(end(65_535, 0, 0).len(), 22 + 56 + 20);
         assert_eq!(end(1, 100, 5 << 30).len(), 22 + 56 + 20);

@@ -81,6 +81,7 @@ impl Archive<'_> {
             crc: 0,
             compressed: 0,
             size: 0,
+            modified: entry.inherited.modified.unwrap_or(self.time),
             mode: FILE | u32::from(entry.mode),
             is_directory: false,
             offset: self.offset,
@@ -123,7 +124,7 @@ impl Archive<'_> {
         }
         record.is_large = size >= LARGE;
         record.method = if self.level.is_some() { Method::Deflated } else { Method::Stored };
-        let header = record.local(self.time);
+        let header = record.local();
         self.out.write_all(&header)?;
         (record.compressed, record.crc) = match self.level {
             Some(level) => {
@@ -151,7 +152,7 @@ impl Archive<'_> {
         };
         let end = self.offset + header.len() as u64 + record.compressed;
         self.out.seek(SeekFrom::Start(self.offset))?;
-        self.out.write_all(&record.local(self.time))?;
+        self.out.write_all(&record.local())?;
         self.out.seek(SeekFrom::Start(end))?;
         self.offset = end;
         self.records.push(record);
@@ -164,7 +165,7 @@ impl Archive<'_> {
         if record.method == Method::Stored {
             record.size = record.compressed;
         }
-        let header = record.local(self.time);
+        let header = record.local();
         self.out.write_all(&header)?;
         self.out.write_all(bytes)?;
         self.offset += (header.len() + bytes.len()) as u64;
@@ -175,7 +176,7 @@ impl Archive<'_> {
     fn finish(self) -> Result<()> {
         let mut directory = Vec::new();
         for record in &self.records {
-            directory.extend(record.central(self.time));
+            directory.extend(record.central());
         }
         self.out.write_all(&directory)?;
         let count = self.records.len() as u64;

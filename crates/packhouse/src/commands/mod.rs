@@ -5,6 +5,7 @@ mod build;
 mod completions;
 mod diff;
 mod doctor;
+mod fpm;
 mod init;
 mod inspect;
 mod key;
@@ -84,6 +85,9 @@ enum Command {
     /// Look at the key that signs
     #[command(subcommand)]
     Key(key::Key),
+    /// Package files as the program fpm does, with its arguments
+    #[command(disable_help_flag = true)]
+    Fpm(fpm::Fpm),
     /// Say what this machine has and lacks for a release
     Doctor(doctor::Doctor),
     /// Print completions for a shell
@@ -101,6 +105,15 @@ struct Context {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    let gather = || {
+        Environment::gather().inspect_err(|error| {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "error: the current directory cannot be found: {error}");
+        })
+    };
+    if let Some(arguments) = fpm::arguments() {
+        return gather().map_or(ExitCode::FAILURE, |environment| fpm::run(arguments, &environment));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -108,14 +121,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let environment = match Environment::gather() {
-        Ok(environment) => environment,
-        Err(error) => {
-            use std::io::Write as _;
-            let _ = writeln!(std::io::stderr(), "error: the current directory cannot be found: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Ok(environment) = gather() else { return ExitCode::FAILURE };
     let Global { directory, json, quiet, verbose, color } = cli.global;
     let output = Output::new(Style::new(json, quiet, verbose, color, &environment));
     let context = Context { directory, environment, output };
@@ -150,6 +156,8 @@ impl Command {
             Command::Publish(command) => command.run(context),
             Command::Release(command) => command.run(context),
             Command::Key(command) => command.run(context),
+            // Behind a global option: `packhouse -q fpm …`.
+            Command::Fpm(command) => Ok(fpm::run(command.arguments, &context.environment)),
             Command::Doctor(command) => command.run(context),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(context),

@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod engine;
 mod event;
+mod fpm;
 mod inspect;
 mod keys;
 mod manifest;
@@ -25,6 +26,10 @@ pub use diff::{Change, ChangedFile, Difference, Lists, ScriptChange, diff};
 pub use doctor::{Check, State, doctor};
 pub use engine::plan_build;
 pub use event::{Event, OnEvent, Stage};
+pub use fpm::{
+    Detail as FpmDetail, Failure as FpmFailure, Level as FpmLevel, Message as FpmMessage,
+    VERSION as FPM_VERSION, asks_for_help as fpm_asks_for_help, fpm,
+};
 pub use inspect::{Inspected, inspect};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};

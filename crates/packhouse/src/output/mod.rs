@@ -7,6 +7,7 @@
 pub mod difference;
 mod error;
 mod escape;
+pub mod fpm;
 mod human;
 pub mod inspection;
 mod json;

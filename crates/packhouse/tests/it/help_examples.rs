@@ -19,6 +19,7 @@ const COMMANDS: &[&str] = &[
     "key",
     "key export",
     "doctor",
+    "fpm",
     "completions",
     "man",
 ];

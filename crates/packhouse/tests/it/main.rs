@@ -14,6 +14,7 @@ mod engine_arguments;
 mod every_format;
 mod existing_tree;
 mod failing_targets;
+mod fpm;
 mod gnupg;
 mod help_examples;
 mod inspect_and_diff;

@@ -55,6 +55,27 @@ pub fn find(name: &str) -> Option<(&'static Flag, bool)> {
     letters.next().is_none().then_some((flag, false))
 }
 
+/// As [`find`], with the flags of types that a target cannot have.
+pub fn find_of_any_type(name: &str) -> Option<(&'static Flag, bool)> {
+    let other = |long: &str| super::other_flags::OTHER_FLAGS.iter().find(|flag| flag.long == long);
+    find(name).or_else(|| {
+        let long = name.strip_prefix("--")?;
+        let negative = || long.strip_prefix("no-").and_then(other).filter(|flag| flag.value == Value::Switch);
+        other(long).map(|flag| (flag, false)).or_else(|| negative().map(|flag| (flag, true)))
+    })
+}
+
+/// Every flag's names, one a line, for a help text.
+pub fn list() -> String {
+    let mut text = String::from("\nFlags:\n");
+    for flag in FLAGS.iter().chain(super::other_flags::OTHER_FLAGS) {
+        let short = flag.short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
+        let value = if flag.value == Value::Switch { "" } else { " VALUE" };
+        text.push_str(&format!("    {short}--{}{value}\n", flag.long));
+    }
+    text
+}
+
 fn is_of_a_type(flag: &Flag) -> bool {
     ["deb-", "rpm-", "pacman-"].iter().any(|prefix| flag.long.starts_with(prefix))
 }
@@ -272,6 +293,17 @@ mod tests {
                 assert_ne!(flag.long, other.long);
                 assert!(flag.short.is_none() || flag.short != other.short, "{}", flag.long);
             }
+        }
+    }
+
+    #[test]
+    fn flags_of_other_types_are_found_where_they_are_wanted() {
+        assert!(find("--gem-bin-path").is_none());
+        assert_eq!(find_of_any_type("--gem-bin-path").unwrap().0.value, Value::One);
+        assert!(find_of_any_type("--no-gem-prerelease").unwrap().1);
+        assert!(find_of_any_type("--no-gem-bin-path").is_none());
+        for flag in super::super::other_flags::OTHER_FLAGS {
+            assert!(OTHER_TYPES.iter().any(|prefix| flag.long.starts_with(prefix)), "{}", flag.long);
         }
     }
 

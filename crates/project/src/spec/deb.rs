@@ -50,6 +50,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> (Options,
         after_purge: inputs.script_of("deb-after-purge", problems),
         check_errors: is_on("deb-maintainerscripts-force-errorchecks", false),
         ignore_release_in_dependencies: is_on("deb-ignore-iteration-in-dependencies", false),
+        verbatim: None,
     };
     (options, additions)
 }

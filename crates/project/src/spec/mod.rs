@@ -77,7 +77,8 @@ pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
     let values = template_values(inputs, &metadata);
     let scripts = scripts(inputs, &values, problems);
     let pacman = pacman::resolve(inputs, problems);
-    let options = Options { compression: compression(inputs, problems), deb, rpm, apk, pacman };
+    let compression = compression(inputs, problems);
+    let options = Options { compression, deb, rpm, apk, pacman, ..Options::default() };
     Some(Spec { metadata, rules, scripts, setup, timestamp: inputs.time, options })
 }
 

@@ -17,5 +17,5 @@ pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Options {
             }
         }
     }
-    Options { optional_depends, owner: files::owner(inputs, "pacman", problems) }
+    Options { optional_depends, owner: files::owner(inputs, "pacman", problems), verbatim: None }
 }

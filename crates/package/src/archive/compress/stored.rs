@@ -21,6 +21,8 @@ pub(crate) fn stored(compression: Compression, bytes: &[u8]) -> Vec<u8> {
         Compression::Gzip(_) => gzip::store(bytes),
         Compression::Xz(_) => xz(bytes),
         Compression::Zstd(_) => zstd(bytes),
+        // It can store nothing; its user stores by gzip.
+        Compression::Bzip2(_) => gzip::store(bytes),
     }
 }
 

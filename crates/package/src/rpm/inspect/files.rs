@@ -135,6 +135,11 @@ impl Files {
         Ok(Files { expected, inspected, digest_name: file_digest_name(headers)? })
     }
 
+    /// The list, in the order of the header, without digests.
+    pub(super) fn in_order(&self) -> &[InspectedFile] {
+        &self.inspected
+    }
+
     /// The list, sorted by path, with digests that the payload showed or the header says.
     pub(super) fn inspected(mut self, found: &BTreeMap<usize, String>) -> Vec<InspectedFile> {
         for (index, file) in self.inspected.iter_mut().enumerate() {
