@@ -1,7 +1,6 @@
 //! Publishing: content, commit, refresh (see the crate's page).
 
-use std::collections::{BTreeMap, hash_map::RandomState};
-use std::hash::BuildHasher as _;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::refresh::refresh;
 use crate::{
     Body, BoxError, Created, Current, Error, Event, Head, Lifetime, Object, ObjectPath, Package, Pointer,
-    Result, Sha256, Store, Version, layout,
+    Result, Sha256, Standing, Store, Version, layout,
 };
 
 /// How many objects are copied at once: enough to hide the latency of a bucket and the `fsync` of a disk.
@@ -63,6 +62,19 @@ pub struct Published {
     pub moved: Vec<Pointer>,
 }
 
+/// The head that publishing `packages` at the time `now` would give, if nothing else happened meanwhile.
+///
+/// # Errors
+/// As [`publish`], for what can be said without the packages' files.
+pub fn preview(head: &Head, packages: &[Package], now: i64) -> Result<Head> {
+    let mut after = head.clone();
+    for package in packages {
+        package.check()?;
+        after.add(package, now)?;
+    }
+    Ok(after)
+}
+
 /// Publishes packages, or finishes a publication that was cut short.
 ///
 /// `render` makes the objects that are derived from the head (the names in [`layout::DERIVED`], those that the
@@ -84,16 +96,29 @@ where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
     let contents = check_local(publication).await?;
-    check_names(store, publication, &contents).await?;
-    store.clean_up().await?;
+    let mut looked = check_names(store, publication, &contents).await?;
+    store.require_conditions().await?;
+    // What a dead publisher left is in nobody's way, and whoever may only publish cannot always list.
+    let _ = store.clean_up().await;
 
     let mut written = create_all(store, &contents, on_event).await?;
-    let packages = adopt_signatures(store, publication).await?;
-    let committed = commit(store, publication, &packages, on_event).await?;
+    let mut packages = adopt_signatures(store, publication).await?;
+    let committed = loop {
+        match commit(store, publication, &packages, looked, on_event).await? {
+            Commit::Done(committed) => break committed,
+            // Somebody pruned since we made sure that everything is there.
+            Commit::LookAgain(generation) => {
+                looked = generation;
+                written.extend(create_all(store, &contents, on_event).await?);
+                packages = adopt_signatures(store, publication).await?;
+            }
+        }
+    };
     let (head, replaced, moved) = refresh(store, &render, on_event).await?;
 
     written.extend(replaced);
     written.sort();
+    written.dedup();
     Ok(Published { head, committed, written, moved })
 }
 
@@ -170,23 +195,23 @@ fn media_type(package: &Package) -> &'static str {
     }
 }
 
-/// Looks at every name before anything is written.
-async fn check_names(store: &Store, publication: &Publication<'_>, contents: &[Content]) -> Result<()> {
+/// Looks at every name before anything is written. Returns the generation of the head it looked at.
+async fn check_names(store: &Store, publication: &Publication<'_>, contents: &[Content]) -> Result<u64> {
     let mut head = read_head(store, publication.name).await?.0;
+    let generation = head.generation;
     for (upload, content) in publication.uploads.iter().zip(contents) {
-        head.add(&upload.package)?;
+        head.add(&upload.package, publication.now)?;
         let here = upload.package.sha256;
-        match store.digest(&content.package.path).await? {
-            Some((there, _)) if there != here => {
-                return Err(Error::Conflict { path: content.package.path.clone(), there, here });
-            }
-            _ => {}
+        if let Standing::Different(there) =
+            store.compare(&content.package.path, &content.package.body).await?
+        {
+            return Err(Error::Conflict { path: content.package.path.clone(), there, here });
         }
     }
-    Ok(())
+    Ok(generation)
 }
 
-async fn read_head(store: &Store, name: &str) -> Result<(Head, Option<Version>)> {
+pub(crate) async fn read_head(store: &Store, name: &str) -> Result<(Head, Option<Version>)> {
     match Head::read(store).await? {
         None => Ok((Head::new(name), None)),
         Some((head, _)) if head.name != name => {
@@ -261,7 +286,6 @@ impl Creation {
         match self.store.create_telling(&self.package, on_bytes).await? {
             Created::Identical => tell(Event::Unchanged { path: path.clone() }),
             Created::New => {
-                self.read_back(&self.package).await?;
                 written.push(path.clone());
                 tell(Event::Done { path: path.clone() });
             }
@@ -269,7 +293,6 @@ impl Creation {
         let path = &self.signature.path;
         match self.store.create(&self.signature).await {
             Ok(Created::New) => {
-                self.read_back(&self.signature).await?;
                 written.push(path.clone());
                 tell(Event::Done { path: path.clone() });
             }
@@ -280,15 +303,6 @@ impl Creation {
             Err(error) => return Err(error),
         }
         Ok(written)
-    }
-
-    async fn read_back(&self, object: &Object) -> Result<()> {
-        let expected = object.body.sha256();
-        let found = self.store.digest(&object.path).await?.map_or(Sha256::of(b""), |(found, _)| found);
-        if found != expected {
-            return Err(Error::ReadBack { path: object.path.clone(), expected, found });
-        }
-        Ok(())
     }
 }
 
@@ -314,19 +328,38 @@ async fn adopt_signatures(store: &Store, publication: &Publication<'_>) -> Resul
     Ok(packages)
 }
 
-/// Puts the packages into the head. Returns whether that changed it.
+/// What an attempt to commit came to.
+enum Commit {
+    /// The head says it; whether this changed it.
+    Done(bool),
+    /// Objects were deleted since `looked`: whoever commits must make sure again that its own are there, and then
+    /// give this generation.
+    LookAgain(u64),
+}
+
+/// Puts the packages into the head. `looked` is the generation after which it was made sure that they are there.
 async fn commit(
     store: &Store,
     publication: &Publication<'_>,
     packages: &[Package],
+    looked: u64,
     on_event: &(dyn Fn(Event) + Sync),
-) -> Result<bool> {
+) -> Result<Commit> {
     for attempt in 1..=ATTEMPTS {
         let (old, version) = read_head(store, publication.name).await?;
+        for package in packages {
+            let is_ours = |path| path == &package.path || path == &package.signature.path;
+            if old.retired.iter().any(|retired| retired.deleting && is_ours(&retired.path)) {
+                return Err(Error::BeingDeleted { path: package.path.clone() });
+            }
+        }
+        if old.pruned > looked {
+            return Ok(Commit::LookAgain(old.generation));
+        }
         let mut head = old.clone();
-        packages.iter().try_for_each(|package| head.add(package))?;
+        packages.iter().try_for_each(|package| head.add(package, publication.now))?;
         if head == old && version.is_some() {
-            return Ok(false);
+            return Ok(Commit::Done(false));
         }
         head.generation += 1;
         // A clock that is behind another publisher's does not turn the time back.
@@ -334,7 +367,7 @@ async fn commit(
         match store.swap(&head.object(), version.as_ref()).await {
             Ok(_) => {
                 on_event(Event::Committed { generation: head.generation });
-                return Ok(true);
+                return Ok(Commit::Done(true));
             }
             Err(Error::Changed { .. }) => {
                 on_event(Event::Superseded { generation: old.generation });
@@ -347,9 +380,7 @@ async fn commit(
 }
 
 /// Waits a little before another attempt, longer each time and by chance, so that publishers that collided do
-/// not collide again. The chance is std's per-map hash seed, which needs no clock and no further crate.
+/// not collide again.
 pub(crate) async fn pause(attempt: u32) {
-    let longest = 1 << attempt.min(7);
-    let milliseconds = RandomState::new().hash_one(attempt) % longest;
-    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    tokio::time::sleep(Duration::from_millis(crate::chance(1 << attempt.min(7)))).await;
 }

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod checks_a_site;
+mod conformance;
 mod crashes;
 mod full_disk;
 mod many_publishers;
+mod moto;
 mod publishes_once;
+mod server;
 mod site;
 mod store_operations;

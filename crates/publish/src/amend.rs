@@ -1,0 +1,93 @@
+//! Committing a change of the head and bringing the site up to it: steps 2 and 3 of publishing.
+
+use crate::refresh::refresh;
+use crate::transaction::{ATTEMPTS, pause, read_head};
+use crate::{BoxError, Current, Error, Event, Head, Object, Published, Result, Store, layout};
+
+/// Applies `change` to the head of `name`'s site by compare-and-swap, as often as another publisher is quicker,
+/// and brings what is derived from it up to it. A change that changes nothing commits nothing.
+///
+/// `now` is in Unix seconds; `render` is as for [`publish`](crate::publish()).
+///
+/// # Errors
+/// What `change` returns, [`Error::NoHead`], [`Error::OtherProject`], [`Error::Unconditional`], and what storage
+/// does. The same call again finishes what is left.
+pub async fn amend<R>(
+    store: &Store,
+    name: &str,
+    now: i64,
+    change: impl Fn(&mut Head) -> Result<()>,
+    render: R,
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<Published>
+where
+    R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
+{
+    store.require_conditions().await?;
+    let committed = commit(store, name, now, change, on_event).await?;
+    let (head, written, moved) = refresh(store, &render, on_event).await?;
+    Ok(Published { head, committed, written, moved })
+}
+
+/// Brings what is derived from the head up to the head, finishes what a prune left, and gives up what dead
+/// publishers left unfinished. Returns also how many such things there were.
+///
+/// # Errors
+/// As [`amend`].
+pub async fn repair<R>(
+    store: &Store,
+    name: &str,
+    now: i64,
+    render: R,
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<(Published, usize)>
+where
+    R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
+{
+    let removed = store.clean_up().await?;
+    let mut published = amend(store, name, now, |_| Ok(()), &render, on_event).await?;
+    if let Some(finished) =
+        crate::prune::finish_deleting(store, &published.head, now, &render, on_event).await?
+    {
+        published.head = finished.head;
+        published.committed |= finished.committed;
+        published.written.extend(finished.written);
+        published.moved = finished.moved;
+    }
+    Ok((published, removed))
+}
+
+async fn commit(
+    store: &Store,
+    name: &str,
+    now: i64,
+    change: impl Fn(&mut Head) -> Result<()>,
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<bool> {
+    for attempt in 1..=ATTEMPTS {
+        let (old, version) = read_head(store, name).await?;
+        if version.is_none() {
+            return Err(Error::NoHead);
+        }
+        let mut head = old.clone();
+        change(&mut head)?;
+        if head == old {
+            return Ok(false);
+        }
+        head.generation = old.generation + 1;
+        // A clock that is behind another publisher's does not turn the time back.
+        head.updated = now.max(old.updated);
+        match store.swap(&head.object(), version.as_ref()).await {
+            Ok(_) => {
+                on_event(Event::Committed { generation: head.generation });
+                return Ok(true);
+            }
+            Err(Error::Changed { .. }) => {
+                on_event(Event::Superseded { generation: old.generation });
+                pause(attempt).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Busy { path: layout::head_path(), attempts: ATTEMPTS })
+}
