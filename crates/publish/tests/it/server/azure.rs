@@ -1,7 +1,7 @@
 //! Azure Blob Storage: opaque ETags, blocks and block lists, copies with `If-None-Match`
 //! (<https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>).
 
-use super::{Answer, Objects, Request, Upload, elements, escape, kept_headers, opaque_tag, query, refusal};
+use super::{Answer, Objects, Request, elements, escape, kept_headers, opaque_tag, query, refusal};
 
 const KEPT: [(&str, &str); 2] =
     [("x-ms-blob-content-type", "content-type"), ("x-ms-blob-cache-control", "cache-control")];
