@@ -8,7 +8,7 @@ use packhouse_publish::{
     Access, Body, ConditionalWrites, Created, Error, Lifetime, Object, Sha256, Standing, Store, Swapped,
 };
 
-use crate::moto::Moto;
+use crate::moto::moto_store;
 use crate::server::{Dialect, Server, StrippingProxy, access, open};
 use crate::site::object_path;
 
@@ -213,12 +213,39 @@ async fn storage_that_speaks_like_azures_conforms() {
 /// The judge for races: a server that somebody else wrote. Starting it takes seconds, so one test asks it all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn moto_conforms_and_behind_a_proxy_that_strips_conditions_is_refused() {
-    let Some(moto) = Moto::start().await else { return };
-    conforms(&moto.store("dist/x")).await;
+    let Some(moto) = packhouse_clients::moto() else { return };
+    conforms(&moto_store(&moto, "dist/x")).await;
+    sixteen_processes(&moto).await;
 
     let proxy = StrippingProxy::before(moto.endpoint()).await;
     let stripped = access(Dialect::S3, &proxy.endpoint());
     refuses_without_a_promise("careless", &stripped).await;
+}
+
+/// Sixteen programs that publish different targets to one new site.
+async fn sixteen_processes(moto: &packhouse_clients::Moto) {
+    let packages = tempfile::tempdir().unwrap();
+    let mut children = Vec::new();
+    for number in 0..16 {
+        let file = packages.path().join(format!("hello_{number}.deb"));
+        fs_err::write(&file, number.to_string()).unwrap();
+        fs_err::write(format!("{}.asc", file.display()), "signature").unwrap();
+        let mut command = std::process::Command::new(crate::site::publisher());
+        command.args(["s3://bucket/many", "1700000000", "stable", "ubuntu", &number.to_string()]).arg(file);
+        command.env("AWS_ENDPOINT_URL_S3", moto.endpoint());
+        command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+        children.push(command.stdout(std::process::Stdio::null()).spawn().unwrap());
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let store = moto_store(moto, "many");
+    let (head, _) = packhouse_publish::Head::read(&store).await.unwrap().unwrap();
+    assert_eq!((head.generation, head.packages.len(), head.latest.len()), (16, 16, 16));
+    for pointer in head.pointers() {
+        let (text, _) = store.read(&pointer.path).await.unwrap().unwrap();
+        assert_eq!(text, format!("{}\n", pointer.file_name).as_bytes());
+    }
 }
 
 async fn refuses_without_a_promise(site: &str, access: &Access) {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod bad_answers;
 mod checks_a_site;
 mod conformance;
 mod crashes;
