@@ -154,9 +154,16 @@ fn a_bucket_is_a_site_like_any_other() {
     run("release --all").exits(2).says("s3://bucket/hello has no public address").says("public-url");
     project.set("publish", "public-url = \"https://dist.example.org/hello\"").commit("with an address");
     // Nobody publishes to a bucket with the key of a machine.
-    run("release --all").exits(2);
-    project.run("key generate --out ../release-key.asc").ok();
-    project.set("sign", "key-file = \"../release-key.asc\"").commit("with a key");
+    run("release --all").exits(2).hides("canary");
+    project.run("release --all --to ../elsewhere").ok();
+    let home = project.beside("home/.local/share/packhouse");
+    let secret = fs_err::read_dir(home)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| fs_err::read_to_string(path).is_ok_and(|text| text.contains("PRIVATE KEY BLOCK")));
+    fs_err::copy(secret.unwrap(), project.beside("key.asc")).unwrap();
+    fs_err::copy(project.beside("elsewhere/keyring.gpg"), project.path("dist/trustedkeys.gpg")).unwrap();
+    project.set("sign", "key-file = \"../key.asc\"\nkeyring = \"dist/trustedkeys.gpg\"").commit("with a key");
     let run = |arguments: &str| project.run_with(&variables, arguments).hides("canary").hides("CANARY");
     run("plan").ok().prints("add debian/");
     run("release --all")
@@ -164,11 +171,11 @@ fn a_bucket_is_a_site_like_any_other() {
         .prints("Published 2 packages")
         .prints("https://dist.example.org/hello/install.sh");
     run("release --all").ok().prints("Nothing new");
-    run("verify s3://bucket/hello --keyring ../release-key.asc").ok().prints("2 packages");
+    run("verify s3://bucket/hello").ok().prints("2 packages");
     run("site check").ok();
     run("promote --all --from stable --channel lts").ok().prints("latest-lts.txt");
     run("repair").ok().prints("Nothing to repair");
-    run("doctor").says("").prints("conditional");
+    run("doctor").prints("s3://bucket/hello, with conditional writes");
     let unreachable = [("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"), variables[1], variables[2]];
     let lost = project.run_with(&unreachable, "site list").hides("canary").hides("CANARY").exits(1);
     lost.says("cannot read `releases.json` on s3://bucket/hello").says("nobody answered").says("help:");

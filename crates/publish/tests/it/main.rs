@@ -6,6 +6,7 @@ mod bad_answers;
 mod checks_a_site;
 mod conformance;
 mod crashes;
+mod documented_format;
 mod full_disk;
 mod injector;
 mod interleavings;
