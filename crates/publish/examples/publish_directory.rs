@@ -3,8 +3,8 @@
 //! ```console
 //! $ publish_directory SITE TIME CHANNEL DISTRIBUTION VERSION FILE [DISTRIBUTION VERSION FILE]…
 //! ```
-//! Each `FILE` must have its signature beside it in `FILE.asc`. The derived objects are stand-ins. All work is
-//! done on one thread, so that a tracer can count its system calls.
+//! Each `FILE` must have its signature beside it in `FILE.asc`. The derived objects are stand-ins. On a
+//! directory all work is done on one thread, so that a tracer can count its system calls.
 
 use std::error::Error;
 use std::path::Path;
@@ -32,8 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let variables = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
     let store = Store::open(to, &std::env::current_dir()?, &Access::new(variables, None))?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
+    let runtime = match to.contains("://") {
+        true => tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
+        false => {
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?
+        }
+    };
     match runtime.block_on(publish(&store, &publication, derived, &|_| {})) {
         Ok(published) => {
             println!("generation {}, {} objects written", published.head.generation, published.written.len());

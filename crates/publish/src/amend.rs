@@ -1,5 +1,6 @@
 //! Committing a change of the head and bringing the site up to it: steps 2 and 3 of publishing.
 
+use crate::head::HeadReader;
 use crate::refresh::refresh;
 use crate::transaction::{ATTEMPTS, pause, read_head};
 use crate::{BoxError, Current, Error, Event, Head, Object, Published, Result, Store, layout};
@@ -24,8 +25,9 @@ where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
     store.require_conditions().await?;
-    let committed = commit(store, name, now, change, on_event).await?;
-    let (head, written, moved) = refresh(store, &render, on_event).await?;
+    let mut heads = HeadReader::new(store);
+    let committed = commit(&mut heads, name, now, change, on_event).await?;
+    let (head, written, moved) = refresh(&mut heads, &render, on_event).await?;
     Ok(Published { head, committed, written, moved })
 }
 
@@ -58,14 +60,14 @@ where
 }
 
 async fn commit(
-    store: &Store,
+    heads: &mut HeadReader<'_>,
     name: &str,
     now: i64,
     change: impl Fn(&mut Head) -> Result<()>,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Result<bool> {
     for attempt in 1..=ATTEMPTS {
-        let (old, version) = read_head(store, name).await?;
+        let (old, version) = read_head(heads, name).await?;
         if version.is_none() {
             return Err(Error::NoHead);
         }
@@ -77,8 +79,8 @@ async fn commit(
         head.generation = old.generation + 1;
         // A clock that is behind another publisher's does not turn the time back.
         head.updated = now.max(old.updated);
-        match store.swap(&head.object(), version.as_ref()).await {
-            Ok(_) => {
+        match heads.swap(&head, version.as_ref()).await {
+            Ok(()) => {
                 on_event(Event::Committed { generation: head.generation });
                 return Ok(true);
             }

@@ -1,5 +1,6 @@
 //! Walking a site as `packhouse verify` does: is everything there that the head and the pointers name?
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -192,9 +193,10 @@ async fn check_pointers(store: &Store, head: &Head, problems: &mut Vec<Problem>)
     }
     let listed = store.list("").await?;
     let unlisted = unlisted(head, &listed);
+    let directories = directories(head);
+    let wanted: BTreeSet<&ObjectPath> = pointers.iter().map(|pointer| &pointer.path).collect();
     for Listed { path, .. } in listed {
-        if is_pointer(&path) && is_beside_packages(head, &path) && !pointers.iter().any(|it| it.path == path)
-        {
+        if is_pointer(&path) && is_beside_packages(&directories, &path) && !wanted.contains(&path) {
             problems.push(Problem::StrayPointer { path });
         }
     }
@@ -205,18 +207,23 @@ async fn check_pointers(store: &Store, head: &Head, problems: &mut Vec<Problem>)
 pub(crate) fn unlisted(head: &Head, listed: &[Listed]) -> Vec<ObjectPath> {
     let is_retired =
         |path: &ObjectPath| head.retired.binary_search_by(|retired| retired.path.cmp(path)).is_ok();
+    let directories = directories(head);
     let is_unknown =
-        |path: &&ObjectPath| is_beside_packages(head, path) && !head.names(path) && !is_retired(path);
+        |path: &&ObjectPath| is_beside_packages(&directories, path) && !head.names(path) && !is_retired(path);
     let paths = listed.iter().map(|listed| &listed.path);
     paths.filter(|path| !is_pointer(path)).filter(is_unknown).cloned().collect()
 }
 
+/// The directories that packages lie in, or lay in.
+fn directories(head: &Head) -> BTreeSet<&str> {
+    let retired = head.retired.iter().filter_map(|retired| retired.path.as_str().split_once('/'));
+    let packages = head.packages.iter().map(|package| package.distribution.as_str());
+    packages.chain(retired.map(|(directory, _)| directory)).collect()
+}
+
 /// What lies beside the head belongs to people, and directories of other names to them too.
-fn is_beside_packages(head: &Head, path: &ObjectPath) -> bool {
-    let Some((directory, _)) = path.as_str().split_once('/') else { return false };
-    let prefix = format!("{directory}/");
-    head.packages.iter().any(|package| package.distribution == directory)
-        || head.retired.iter().any(|retired| retired.path.as_str().starts_with(&prefix))
+fn is_beside_packages(directories: &BTreeSet<&str>, path: &ObjectPath) -> bool {
+    path.as_str().split_once('/').is_some_and(|(directory, _)| directories.contains(directory))
 }
 
 fn is_pointer(path: &ObjectPath) -> bool {

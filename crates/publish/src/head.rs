@@ -43,9 +43,46 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::name::{self, FILE_NAME, WORD};
-use crate::{Error, Object, ObjectPath, Result, Sha256, Store, Version, layout};
+use crate::store::Newer;
+use crate::{Error, Object, ObjectPath, Result, Sha256, Store, Swapped, Version, layout};
 
 const FORMAT: u64 = 1;
+
+/// Reads the head again and again, without fetching and parsing what did not change: with ten thousand packages it
+/// has megabytes.
+pub(crate) struct HeadReader<'a> {
+    store: &'a Store,
+    known: Option<(Head, Version)>,
+}
+
+impl<'a> HeadReader<'a> {
+    pub(crate) fn new(store: &'a Store) -> HeadReader<'a> {
+        HeadReader { store, known: None }
+    }
+
+    pub(crate) fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// As [`Head::read`].
+    pub(crate) async fn read(&mut self) -> Result<Option<(Head, Version)>> {
+        let known = self.known.as_ref().map(|(_, version)| version);
+        match self.store.read_newer(&layout::head_path(), known).await? {
+            Newer::Same => {}
+            Newer::Gone => self.known = None,
+            Newer::Other(bytes, version) => self.known = Some((Head::parse(&bytes)?, version)),
+        }
+        Ok(self.known.clone())
+    }
+
+    /// Replaces the head that has the version `expected`.
+    pub(crate) async fn swap(&mut self, head: &Head, expected: Option<&Version>) -> Result<()> {
+        if let Swapped::Written(version) = self.store.swap(&head.object(), expected).await? {
+            self.known = Some((head.clone(), version));
+        }
+        Ok(())
+    }
+}
 
 /// Everything a site offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::head::HeadReader;
 use crate::transaction::{ATTEMPTS, pause};
 use crate::{
     Body, BoxError, Error, Event, Head, Object, ObjectPath, Pointer, Result, Store, Swapped, Version, layout,
@@ -34,21 +35,22 @@ impl Current {
 /// slept meanwhile cannot put old contents over new ones: either its version is outdated and the swap fails,
 /// or its head is the newer one.
 pub(crate) async fn refresh<R>(
-    store: &Store,
+    heads: &mut HeadReader<'_>,
     render: &R,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Result<(Head, Vec<ObjectPath>, Vec<Pointer>)>
 where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
+    let store = heads.store();
     let mut replaced = BTreeSet::new();
     let mut moved = BTreeSet::new();
     for attempt in 1..=ATTEMPTS {
-        let (before, _) = Head::read(store).await?.ok_or(Error::NoHead)?;
+        let (before, _) = heads.read().await?.ok_or(Error::NoHead)?;
         let pointers = before.pointers().into_iter().map(|pointer| pointer.path);
         let paths = layout::derived_paths().chain(pointers).chain(before.former_pointers());
         let current = read_all(store, paths.collect()).await?;
-        let (head, version) = Head::read(store).await?.ok_or(Error::NoHead)?;
+        let (head, version) = heads.read().await?.ok_or(Error::NoHead)?;
         let derived = render(&head, &current).map_err(|source| Error::Render { source })?;
         if let Some(wrong) = derived.iter().find(|object| !layout::DERIVED.contains(&object.path.as_str())) {
             return Err(Error::NotDerived { path: wrong.path.clone() });
@@ -87,7 +89,7 @@ where
                 replaced.insert(path);
             }
         }
-        match Head::read(store).await? {
+        match heads.read().await? {
             Some((_, now)) if settled && now == version => {
                 // Of a pointer that moved twice the last move counts.
                 moved.retain(|pointer| head.pointers().contains(pointer));

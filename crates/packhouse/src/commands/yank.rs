@@ -11,7 +11,7 @@ use crate::ops::{self, UsageError};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  packhouse yank --release 1.2.0 --reason \"loses data on ext4\"\n  packhouse yank ubuntu 22.04 --release 1.2.0 --undo"
+    after_help = "Examples:\n  packhouse yank --release 1.2.0 --reason broken\n  packhouse yank ubuntu 22.04 --release 1.2.0 --undo"
 )]
 pub(super) struct Yank {
     #[command(flatten)]

@@ -67,6 +67,16 @@ pub enum ConditionalWrites {
     },
 }
 
+/// What reading again came to.
+pub(crate) enum Newer {
+    /// It has the version that is known.
+    Same,
+    /// It is not there.
+    Gone,
+    /// It has this contents and version.
+    Other(Vec<u8>, Version),
+}
+
 /// What [`Store::create`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
@@ -174,6 +184,21 @@ impl Store {
             }
             Backend::Bucket(bucket) => bucket.read(path).await,
         }
+    }
+
+    /// As [`Store::read`], without the contents when they have the version `known`.
+    pub(crate) async fn read_newer(&self, path: &ObjectPath, known: Option<&Version>) -> Result<Newer> {
+        if let Backend::Bucket(bucket) = &self.backend
+            && let Some(known) = known
+            && bucket.is_unchanged(path, known).await?
+        {
+            return Ok(Newer::Same);
+        }
+        Ok(match self.read(path).await? {
+            None => Newer::Gone,
+            Some((_, version)) if known == Some(&version) => Newer::Same,
+            Some((bytes, version)) => Newer::Other(bytes, version),
+        })
     }
 
     /// The digest and size of an object of any size; `None` when it is not there.

@@ -38,8 +38,7 @@ impl Bucket {
     pub(in crate::store) async fn clean_up(&self) -> Result<usize> {
         let mut removed = 0;
         for (name, age) in self.private_objects().await? {
-            let is_ours = ["upload-", "probe-"].iter().any(|kind| name.contains(&format!("/{kind}")));
-            if is_ours && age > AGE {
+            if age > AGE {
                 self.delete_named(&name).await?;
                 removed += 1;
             }
@@ -61,9 +60,11 @@ impl Bucket {
         Ok(removed)
     }
 
-    /// The objects of the private directory and their ages in seconds: differences of times that the storage gave.
+    /// The unfinished objects of the private directory and their ages in seconds: differences of times that the storage gave.
     async fn private_objects(&self) -> Result<Vec<(String, i64)>> {
-        let found = self.list_named(layout::PRIVATE_DIRECTORY).await?;
+        let mut found = self.list_named(layout::PRIVATE_DIRECTORY).await?;
+        let is_ours = |name: &str| ["/upload-", "/probe-"].iter().any(|kind| name.contains(kind));
+        found.retain(|meta| is_ours(self.name(meta)));
         if found.is_empty() {
             return Ok(Vec::new());
         }

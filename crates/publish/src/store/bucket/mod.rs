@@ -145,6 +145,13 @@ impl Bucket {
         self.read_named(path.as_str()).await
     }
 
+    /// Whether an object still has a version. A question, and not a conditional read: of those not all servers tell
+    /// "unchanged" and "gone" apart alike.
+    pub(super) async fn is_unchanged(&self, path: &ObjectPath, known: &Version) -> Result<bool> {
+        let meta = self.head(path.as_str()).await?;
+        Ok(meta.is_some_and(|meta| version_of(&meta) == *known))
+    }
+
     async fn read_named(&self, name: &str) -> Result<Option<(Vec<u8>, Version)>> {
         let key = self.key(name)?;
         let found = repeating!(self, "read", name, async {
