@@ -3,7 +3,7 @@
 use crate::head::HeadReader;
 use crate::refresh::refresh;
 use crate::transaction::{ATTEMPTS, pause, read_head};
-use crate::{BoxError, Current, Error, Event, Head, Object, Published, Result, Store, layout};
+use crate::{BoxError, Current, Error, Event, Head, Object, ObjectPath, Published, Result, Store, layout};
 
 /// Applies `change` to the head of `name`'s site by compare-and-swap, as often as another publisher is quicker,
 /// and brings what is derived from it up to it. A change that changes nothing commits nothing.
@@ -47,7 +47,10 @@ where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
     let removed = store.clean_up().await?;
+    store.require_conditions().await?;
+    let strays = remove_stray_pointers(store, on_event).await?;
     let mut published = amend(store, name, now, |_| Ok(()), &render, on_event).await?;
+    published.written.extend(strays);
     if let Some(finished) =
         crate::prune::finish_deleting(store, &published.head, now, &render, on_event).await?
     {
@@ -57,6 +60,24 @@ where
         published.moved = finished.moved;
     }
     Ok((published, removed))
+}
+
+/// Removes pointers that the head does not have: a publisher that slept while their packages were withdrawn and
+/// pruned, and died after it awoke, leaves such. Whoever calls this brings the site up to the head afterwards, which
+/// writes again what another publisher needs by then.
+pub(crate) async fn remove_stray_pointers(
+    store: &Store,
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<Vec<ObjectPath>> {
+    // The list first: a pointer that appears later is not in it.
+    let listed = store.list("").await?;
+    let (head, _) = Head::read(store).await?.ok_or(Error::NoHead)?;
+    let strays = crate::check::stray_pointers(&head, &listed);
+    for path in &strays {
+        store.delete(path).await?;
+        on_event(Event::PointerRemoved { path: path.clone() });
+    }
+    Ok(strays)
 }
 
 async fn commit(

@@ -192,15 +192,16 @@ async fn check_pointers(store: &Store, head: &Head, problems: &mut Vec<Problem>)
         }
     }
     let listed = store.list("").await?;
-    let unlisted = unlisted(head, &listed);
+    problems.extend(stray_pointers(head, &listed).into_iter().map(|path| Problem::StrayPointer { path }));
+    Ok(unlisted(head, &listed))
+}
+
+/// Pointers beside the packages that the head does not have.
+pub(crate) fn stray_pointers(head: &Head, listed: &[Listed]) -> Vec<ObjectPath> {
     let directories = directories(head);
-    let wanted: BTreeSet<&ObjectPath> = pointers.iter().map(|pointer| &pointer.path).collect();
-    for Listed { path, .. } in listed {
-        if is_pointer(&path) && is_beside_packages(&directories, &path) && !wanted.contains(&path) {
-            problems.push(Problem::StrayPointer { path });
-        }
-    }
-    Ok(unlisted)
+    let wanted: BTreeSet<ObjectPath> = head.pointers().into_iter().map(|pointer| pointer.path).collect();
+    let paths = listed.iter().map(|listed| &listed.path).filter(|path| is_pointer(path));
+    paths.filter(|path| is_beside_packages(&directories, path) && !wanted.contains(path)).cloned().collect()
 }
 
 /// Objects beside the packages that are neither pointers nor known to the head.

@@ -53,11 +53,13 @@ const FORMAT: u64 = 1;
 pub(crate) struct HeadReader<'a> {
     store: &'a Store,
     known: Option<(Head, Version)>,
+    /// The pointers of every head that was read or written.
+    pointers: BTreeSet<ObjectPath>,
 }
 
 impl<'a> HeadReader<'a> {
     pub(crate) fn new(store: &'a Store) -> HeadReader<'a> {
-        HeadReader { store, known: None }
+        HeadReader { store, known: None, pointers: BTreeSet::new() }
     }
 
     pub(crate) fn store(&self) -> &'a Store {
@@ -70,7 +72,7 @@ impl<'a> HeadReader<'a> {
         match self.store.read_newer(&layout::head_path(), known).await? {
             Newer::Same => {}
             Newer::Gone => self.known = None,
-            Newer::Other(bytes, version) => self.known = Some((Head::parse(&bytes)?, version)),
+            Newer::Other(bytes, version) => self.remember(Head::parse(&bytes)?, version),
         }
         Ok(self.known.clone())
     }
@@ -78,9 +80,21 @@ impl<'a> HeadReader<'a> {
     /// Replaces the head that has the version `expected`.
     pub(crate) async fn swap(&mut self, head: &Head, expected: Option<&Version>) -> Result<()> {
         if let Swapped::Written(version) = self.store.swap(&head.object(), expected).await? {
-            self.known = Some((head.clone(), version));
+            self.remember(head.clone(), version);
         }
         Ok(())
+    }
+
+    fn remember(&mut self, head: Head, version: Version) {
+        self.pointers.extend(head.former_pointers());
+        self.pointers.extend(head.pointers().into_iter().map(|pointer| pointer.path));
+        self.known = Some((head, version));
+    }
+
+    /// The pointers that this publisher knows of and that `head` does not have.
+    pub(crate) fn former_pointers(&self, head: &Head) -> Vec<ObjectPath> {
+        let now: BTreeSet<ObjectPath> = head.pointers().into_iter().map(|pointer| pointer.path).collect();
+        self.pointers.difference(&now).cloned().collect()
     }
 }
 

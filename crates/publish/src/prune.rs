@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::amend::amend;
+use crate::amend::{amend, remove_stray_pointers};
 use crate::{
     BoxError, Current, Error, Event, Head, Object, ObjectPath, Package, Published, Result, Retired,
     Selection, Store,
@@ -124,6 +124,8 @@ where
     if marked.is_empty() {
         return Ok(None);
     }
+    // Nothing may be led to what is deleted now.
+    remove_stray_pointers(store, on_event).await?;
     for path in &marked {
         store.delete(path).await?;
         on_event(Event::Deleted { path: path.clone() });

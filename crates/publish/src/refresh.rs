@@ -48,7 +48,7 @@ where
     for attempt in 1..=ATTEMPTS {
         let (before, _) = heads.read().await?.ok_or(Error::NoHead)?;
         let pointers = before.pointers().into_iter().map(|pointer| pointer.path);
-        let paths = layout::derived_paths().chain(pointers).chain(before.former_pointers());
+        let paths = layout::derived_paths().chain(pointers).chain(heads.former_pointers(&before));
         let current = read_all(store, paths.collect()).await?;
         let (head, version) = heads.read().await?.ok_or(Error::NoHead)?;
         let derived = render(&head, &current).map_err(|source| Error::Render { source })?;
@@ -83,7 +83,7 @@ where
         }
         if settled {
             // A pointer that another publisher needs again by now is written again: its head is another one.
-            for path in head.former_pointers().into_iter().filter(|path| current.0.contains_key(path)) {
+            for path in heads.former_pointers(&head).into_iter().filter(|path| current.0.contains_key(path)) {
                 store.delete(&path).await?;
                 on_event(Event::PointerRemoved { path: path.clone() });
                 replaced.insert(path);

@@ -30,6 +30,7 @@ async fn full_head(site: &Site) -> Value {
         head.yank(&select("4"), "it was wrong", NOW)?;
         head.roll_back(&select("a_1.deb"), "stable")?;
         head.pin(&select("2"), true)?;
+        head.pin(&select("4"), true)?;
         Ok(())
     };
     amend(&site.store, "hello", NOW, change, derived, &|_| {}).await.unwrap();
