@@ -1,13 +1,16 @@
 //! MD5 (RFC 1321) of several messages side by side.
 //!
-//! Each step of MD5 needs the one before, so that a processor mostly waits. Messages do not need each other:
-//! eight at a time fill its vector registers, and take a quarter of the time. (Written with arrays, the compiler
-//! makes no vectors of it; hence `wide`.)
+//! Each step of MD5 needs the one before, so that a processor mostly waits. Messages do not need each other: as many
+//! as its vector registers hold words are hashed at a time. Which registers it has (SSE2, AVX2, AVX-512, NEON) is
+//! looked up when the program runs.
 
-use wide::u32x8;
+use fearless_simd::{Level, Simd, SimdFrom as _, dispatch, u32x16};
 
-/// How many messages at a time: two vectors of four words, which every x86-64 and AArch64 has.
-const LANES: usize = 8;
+/// How many messages at a time: one vector of AVX-512, two of AVX2, four of SSE2 and NEON.
+const LANES: usize = 16;
+
+/// The states of all lanes, word by word.
+type States = [[u32; LANES]; 4];
 
 /// From how many on that is quicker than one by one.
 const LEAST: usize = 3;
@@ -36,17 +39,18 @@ pub(super) fn go_on(messages: &mut [Message<'_>]) {
     let mut order: Vec<usize> = (0..messages.len()).collect();
     order.sort_by_cached_key(|number| messages[*number].parts.iter().map(|part| part.len()).sum::<usize>());
     let mut lanes: [Option<Lane<'_>>; LANES] = [const { None }; LANES];
-    let mut state = START.map(u32x8::splat);
+    let mut states: States = START.map(|word| [word; LANES]);
+    let level = Level::new();
     loop {
         for (number, lane) in lanes.iter_mut().enumerate() {
             if let Some(ended) = lane.take_if(|lane| lane.ready() == 0) {
-                messages[ended.message].state = state.map(|words| words.to_array()[number]);
+                messages[ended.message].state = states.map(|words| words[number]);
             }
             while lane.is_none()
                 && let Some(message) = order.pop()
             {
-                for (words, begun) in state.iter_mut().zip(messages[message].state) {
-                    words.as_mut_array()[number] = begun;
+                for (words, begun) in states.iter_mut().zip(messages[message].state) {
+                    words[number] = begun;
                 }
                 let mut new = Lane::new(message, &mut messages[message]);
                 *lane = (new.ready() > 0).then_some(new);
@@ -57,13 +61,11 @@ pub(super) fn go_on(messages: &mut [Message<'_>]) {
         }
         let turns = lanes.iter_mut().flatten().map(Lane::ready).min().unwrap_or(0);
         let runs = lanes.each_mut().map(|lane| lane.as_mut().map_or(&[][..], |lane| lane.take(turns)));
-        for turn in 0..turns {
-            compress(&mut state, runs.map(|run| run.get(turn).unwrap_or(&[0; BLOCK])));
-        }
+        dispatch!(level, simd => compress(simd, &mut states, &runs, turns));
     }
     for (number, mut lane) in lanes.into_iter().enumerate().filter_map(|(number, lane)| Some((number, lane?)))
     {
-        let mut state = state.map(|words| words.to_array()[number]);
+        let mut state = states.map(|words| words[number]);
         while lane.ready() > 0 {
             let count = lane.ready();
             md5::block_api::compress(&mut state, lane.take(count));
@@ -186,46 +188,69 @@ const SINE: [u32; 64] = [
     0x6fa8_7e4f, 0xfe2c_e6e0, 0xa301_4314, 0x4e08_11a1, 0xf753_7e82, 0xbd3a_f235, 0x2ad7_d2bb, 0xeb86_d391,
 ];
 
+/// `turns` blocks of each lane (RFC 1321, 3.4). Inlined, all of it, where the processor's registers are known.
 #[inline(always)]
-fn rotate<const LEFT: u32>(words: u32x8) -> u32x8 {
-    words << LEFT | words >> (32 - LEFT)
-}
-
-/// One block of each lane (RFC 1321, 3.4).
-fn compress(state: &mut [u32x8; 4], blocks: [&[u8; BLOCK]; LANES]) {
+fn compress<S: Simd>(simd: S, states: &mut States, runs: &[&[Block]; LANES], turns: usize) {
+    let [a, b, c, d] = *states;
+    let mut a = u32x16::simd_from(simd, a);
+    let mut b = u32x16::simd_from(simd, b);
+    let mut c = u32x16::simd_from(simd, c);
+    let mut d = u32x16::simd_from(simd, d);
     let mut message = [[0; LANES]; 16];
-    for (lane, block) in blocks.iter().enumerate() {
-        for (word, bytes) in message.iter_mut().zip(block.as_chunks::<4>().0) {
-            word[lane] = u32::from_le_bytes(*bytes);
+    for turn in 0..turns {
+        for (lane, run) in runs.iter().enumerate() {
+            let block = run.get(turn).unwrap_or(&[0; BLOCK]);
+            for (word, bytes) in message.iter_mut().zip(block.as_chunks::<4>().0) {
+                word[lane] = u32::from_le_bytes(*bytes);
+            }
         }
+        let before = (a, b, c, d);
+        macro_rules! mix {
+            (0, $x:ident, $y:ident, $z:ident) => {
+                $z ^ ($x & ($y ^ $z))
+            };
+            (1, $x:ident, $y:ident, $z:ident) => {
+                $y ^ ($z & ($x ^ $y))
+            };
+            (2, $x:ident, $y:ident, $z:ident) => {
+                $x ^ $y ^ $z
+            };
+            (3, $x:ident, $y:ident, $z:ident) => {
+                $y ^ ($x | !$z)
+            };
+        }
+        macro_rules! step {
+            ($round:tt, $step:expr, $word:expr, $a:ident, $b:ident, $c:ident, $d:ident) => {
+                let word = u32x16::simd_from(simd, message[$word % 16]);
+                let sum = $a + word + SINE[16 * $round + $step] + mix!($round, $b, $c, $d);
+                let left = const { ROTATE[$round][$step % 4] };
+                $a = $b + (sum << left | sum >> (32 - left));
+            };
+        }
+        macro_rules! round {
+            ($round:tt, $factor:literal, $offset:literal) => {
+                round!($round, $factor, $offset, 0);
+                round!($round, $factor, $offset, 4);
+                round!($round, $factor, $offset, 8);
+                round!($round, $factor, $offset, 12);
+            };
+            ($round:tt, $factor:literal, $offset:literal, $first:literal) => {
+                step!($round, $first, $factor * $first + $offset, a, b, c, d);
+                step!($round, $first + 1, $factor * ($first + 1) + $offset, d, a, b, c);
+                step!($round, $first + 2, $factor * ($first + 2) + $offset, c, d, a, b);
+                step!($round, $first + 3, $factor * ($first + 3) + $offset, b, c, d, a);
+            };
+        }
+        round!(0, 1, 0);
+        round!(1, 5, 1);
+        round!(2, 3, 5);
+        round!(3, 7, 0);
+        a = a + before.0;
+        b = b + before.1;
+        c = c + before.2;
+        d = d + before.3;
     }
-    let message = message.map(u32x8::new);
-    let [mut a, mut b, mut c, mut d] = *state;
-    macro_rules! step {
-        ($mix:expr, $round:literal, $step:literal, $word:expr, $a:ident, $b:ident, $c:ident, $d:ident) => {
-            $a = $a + message[$word] + u32x8::splat(SINE[16 * $round + $step]) + $mix($b, $c, $d);
-            $a = $b + rotate::<{ ROTATE[$round][$step % 4] }>($a);
-        };
-    }
-    macro_rules! round {
-        ($round:literal, $factor:literal, $offset:literal, $mix:expr) => {
-            round!($round, $factor, $offset, $mix, 0, 1, 2, 3);
-            round!($round, $factor, $offset, $mix, 4, 5, 6, 7);
-            round!($round, $factor, $offset, $mix, 8, 9, 10, 11);
-            round!($round, $factor, $offset, $mix, 12, 13, 14, 15);
-        };
-        ($round:literal, $factor:literal, $offset:literal, $mix:expr, $p:literal, $q:literal, $r:literal, $s:literal) => {
-            step!($mix, $round, $p, ($factor * $p + $offset) % 16, a, b, c, d);
-            step!($mix, $round, $q, ($factor * $q + $offset) % 16, d, a, b, c);
-            step!($mix, $round, $r, ($factor * $r + $offset) % 16, c, d, a, b);
-            step!($mix, $round, $s, ($factor * $s + $offset) % 16, b, c, d, a);
-        };
-    }
-    round!(0, 1, 0, |b: u32x8, c: u32x8, d: u32x8| d ^ (b & (c ^ d)));
-    round!(1, 5, 1, |b: u32x8, c: u32x8, d: u32x8| c ^ (d & (b ^ c)));
-    round!(2, 3, 5, |b: u32x8, c: u32x8, d: u32x8| b ^ c ^ d);
-    round!(3, 7, 0, |b: u32x8, c: u32x8, d: u32x8| c ^ (b | !d));
-    *state = [state[0] + a, state[1] + b, state[2] + c, state[3] + d];
+    *states = [*a, *b, *c, *d];
 }
 
 #[cfg(test)]
