@@ -337,6 +337,20 @@ mod tests {
     }
 
     #[test]
+    fn bzip2_is_one_stream_and_has_no_seam() {
+        let bytes = sample(2_000_000);
+        let resources = Resources { threads: NonZeroUsize::new(2).unwrap() };
+        let mut encoder = Encoder::new(Compression::Bzip2(9), resources, Vec::new()).unwrap();
+        encoder.write_all(&bytes).unwrap();
+        let stream = encoder.finish().unwrap();
+        let mut read = Vec::new();
+        std::io::Read::read_to_end(&mut bzip2::read::BzDecoder::new(&stream[..]), &mut read).unwrap();
+        assert!(read == bytes);
+        let encoder = Encoder::new(Compression::Bzip2(9), resources, Vec::new()).unwrap();
+        assert!(encoder.seam().is_err());
+    }
+
+    #[test]
     fn a_tail_makes_one_stream_of_a_shared_head() {
         let (head, tail) = (sample(3 << 20), sample(5_000));
         for compression in [Compression::None, Compression::GZIP, Compression::XZ, Compression::ZSTD] {
@@ -355,6 +369,7 @@ mod tests {
                     }
                     Compression::Xz(_) => liblzma::copy_decode(&stream[..], &mut read).unwrap(),
                     Compression::Zstd(_) => ::zstd::stream::copy_decode(&stream[..], &mut read).unwrap(),
+                    Compression::Bzip2(_) => unreachable!("it has no seam"),
                 }
                 assert!(read == [&head, tail].concat(), "{compression:?}");
             }

@@ -158,6 +158,26 @@ fn templates_are_filled_in_and_what_is_none_is_refused() {
 }
 
 #[test]
+fn a_signature_is_written_beside_the_package_by_the_key_of_the_environment() {
+    let fpm = Fpm::new();
+    let now = std::time::SystemTime::now();
+    let key = packhouse_sign::generate("Fpm <fpm@example.org>", now, None).unwrap();
+    let secret = String::from_utf8(key.secret.expose().to_vec()).unwrap();
+    let words = "-s dir -t deb -n app --packhouse-sign file1";
+    let run = fpm.run(words);
+    assert!(run.status == Some(1) && run.stderr.contains("no key signs the package"), "{}", run.stderr);
+    assert!(!fpm.path("app_1.0_amd64.deb").exists());
+    let run = fpm.run_with(words, &[("PACKHOUSE_SIGNING_KEY", &secret)]);
+    assert_eq!(run.status, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("Created signature\", :path=>\"app_1.0_amd64.deb.asc\""), "{}", run.stdout);
+    let keyring = packhouse_sign::Keyring::from_certificates([key.certificate]);
+    let mut package = fs::File::open(fpm.path("app_1.0_amd64.deb")).unwrap();
+    let signature = fpm.read("app_1.0_amd64.deb.asc");
+    let later = now + std::time::Duration::from_secs(60);
+    packhouse_sign::verify_detached(&signature, &mut package, &keyring, later).unwrap();
+}
+
+#[test]
 fn fpm_needs_neither_git_nor_a_project() {
     let fpm = Fpm::new();
     let run = fpm.run_with("-s empty -t rpm -n meta -d foo", &[("PATH", "/nonexistent")]);
