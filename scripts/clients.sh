@@ -4,7 +4,7 @@
 #   scripts/clients.sh            install what is missing (as root, or through sudo)
 #   scripts/clients.sh --check    only say what is missing; exit status 1 if anything is
 #
-# Quick when everything is there: one question to dpkg. `cargo xtask clients` and `cargo xtask test` call it.
+# Quick when everything is there: one question to dpkg. What Debian does not have comes from PyPI. `cargo xtask clients` and `cargo xtask test` call it.
 set -eu
 
 # One line for each purpose, so that nobody has to guess which test wants what.
@@ -16,9 +16,12 @@ packages="
     gnupg gpgv sqv
     binutils cpio rpm2cpio xz-utils zstd strip-nondeterminism
     libcap2-bin libc-bin passwd systemd openssl attr util-linux
-    curl faketime git mount procps python3 strace shellcheck time
+    curl faketime git mount procps python3 python3-venv strace shellcheck time
     elixir erlang-base erlang-crypto erlang-dev erlang-inets erlang-ssl
 "
+
+# From PyPI, into target/clients: an S3 server with honest conditional writes. `PIP_INDEX_URL` and the like are pip's.
+python_packages="moto[s3,server]>=5.2"
 
 check_only=no
 case "${1:-}" in
@@ -52,7 +55,27 @@ for package in $packages; do
     esac
 done
 
+has_moto() {
+    command -v moto_server >/dev/null 2>&1 || [ -x target/clients/bin/moto_server ]
+}
+
+install_moto() {
+    if has_moto; then
+        return 0
+    fi
+    echo "installing: $python_packages" >&2
+    if ! { python3 -m venv target/clients && target/clients/bin/pip install --quiet "$python_packages"; } >&2; then
+        echo "error: pip could not install $python_packages into target/clients" >&2
+        exit 1
+    fi
+}
+
+cd "$(dirname "$0")/.."
+if [ "$check_only" = yes ] && ! has_moto; then
+    missing="$missing moto_server"
+fi
 if [ -z "$missing" ]; then
+    install_moto
     exit 0
 fi
 if [ "$check_only" = yes ]; then
@@ -83,3 +106,4 @@ if ! {
     echo "error: apt-get could not install:$missing" >&2
     exit 1
 fi
+install_moto

@@ -5,12 +5,14 @@
 //! `PACKHOUSE_REQUIRE_CLIENTS=1` (set by `cargo xtask test` and so by `.ci/run`) it fails instead.
 
 mod engine;
+mod moto;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use engine::{ContainerEngine, container_engine};
+pub use moto::{Moto, moto};
 
 /// A program found on this machine.
 #[derive(Clone, Debug)]
@@ -54,8 +56,10 @@ fn skip(name: &str) {
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
+    // What comes from PyPI lies in a directory of its own (`scripts/clients.sh`).
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/clients/bin");
     std::env::split_paths(&std::env::var_os("PATH")?)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .chain(["/usr/sbin".into(), "/sbin".into(), python])
         .map(|directory| directory.join(name))
         .find(|path| path.is_file())
 }

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use packhouse_publish::Access;
 use packhouse_sign::Secret;
 
 /// The time that packages carry, in Unix seconds (<https://reproducible-builds.org/specs/source-date-epoch/>);
@@ -32,8 +33,111 @@ pub const DEBFULLNAME: &str = "DEBFULLNAME";
 pub const DEBEMAIL: &str = "DEBEMAIL";
 /// `packhouse fpm`: the maintainer, at this host, where nothing else says who that is.
 pub const USER: &str = "USER";
+/// An S3 access key's two halves, and the token of a session; before profiles.
+pub const AWS_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+/// See `AWS_ACCESS_KEY_ID`.
+pub const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+/// See `AWS_ACCESS_KEY_ID`.
+pub const AWS_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+/// The profile of `~/.aws/config` and `~/.aws/credentials`; `default` when unset.
+pub const AWS_PROFILE: &str = "AWS_PROFILE";
+/// Another name for `AWS_PROFILE`.
+pub const AWS_DEFAULT_PROFILE: &str = "AWS_DEFAULT_PROFILE";
+/// Another file than `~/.aws/config`.
+pub const AWS_CONFIG_FILE: &str = "AWS_CONFIG_FILE";
+/// Another file than `~/.aws/credentials`.
+pub const AWS_SHARED_CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
+/// The bucket's region; else the profile's, else `us-east-1`.
+pub const AWS_REGION: &str = "AWS_REGION";
+/// Another name for `AWS_REGION`.
+pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
+/// The server of storage that speaks like S3: `https://…`, or `http://…` on a trusted network.
+pub const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
+/// The same for all of AWS's services; `AWS_ENDPOINT_URL_S3` comes first.
+pub const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+/// A file of certificates to trust besides the system's.
+pub const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+/// A file with a web identity token (EKS, OIDC in CI), with `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`.
+pub const AWS_WEB_IDENTITY_TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+/// The role that a web identity takes.
+pub const AWS_ROLE_ARN: &str = "AWS_ROLE_ARN";
+/// What that session is called in logs.
+pub const AWS_ROLE_SESSION_NAME: &str = "AWS_ROLE_SESSION_NAME";
+/// Where a web identity is exchanged for keys.
+pub const AWS_ENDPOINT_URL_STS: &str = "AWS_ENDPOINT_URL_STS";
+/// Where a container of ECS gets keys.
+pub const AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+/// Where a pod of EKS gets keys, with `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
+pub const AWS_CONTAINER_CREDENTIALS_FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+/// The token for that.
+pub const AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+/// Google's application default credentials; else those of `gcloud auth application-default login`, else the machine's.
+pub const GOOGLE_APPLICATION_CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+/// An emulator of Google Cloud Storage, without credentials.
+pub const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
+/// Azure's storage account.
+pub const AZURE_STORAGE_ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT";
+/// Another name for `AZURE_STORAGE_ACCOUNT`.
+pub const AZURE_STORAGE_ACCOUNT_NAME: &str = "AZURE_STORAGE_ACCOUNT_NAME";
+/// Its key.
+pub const AZURE_STORAGE_KEY: &str = "AZURE_STORAGE_KEY";
+/// Another name for `AZURE_STORAGE_KEY`.
+pub const AZURE_STORAGE_ACCOUNT_KEY: &str = "AZURE_STORAGE_ACCOUNT_KEY";
+/// Another name for `AZURE_STORAGE_KEY`.
+pub const AZURE_STORAGE_ACCESS_KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
+/// A shared access signature instead of a key.
+pub const AZURE_STORAGE_SAS_TOKEN: &str = "AZURE_STORAGE_SAS_TOKEN";
+/// Account, key and endpoint in one.
+pub const AZURE_STORAGE_CONNECTION_STRING: &str = "AZURE_STORAGE_CONNECTION_STRING";
+/// Another server than the account's.
+pub const AZURE_STORAGE_ENDPOINT: &str = "AZURE_STORAGE_ENDPOINT";
+/// An identity of Microsoft Entra, with `AZURE_TENANT_ID` and a secret or a federated token.
+pub const AZURE_CLIENT_ID: &str = "AZURE_CLIENT_ID";
+/// Its tenant.
+pub const AZURE_TENANT_ID: &str = "AZURE_TENANT_ID";
+/// Its secret.
+pub const AZURE_CLIENT_SECRET: &str = "AZURE_CLIENT_SECRET";
+/// A file with its federated token.
+pub const AZURE_FEDERATED_TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 /// No colours when set (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
+
+/// What [`Environment::access`] hands over.
+const FOR_STORAGE: &[&str] = &[
+    AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN,
+    AWS_PROFILE,
+    AWS_DEFAULT_PROFILE,
+    AWS_CONFIG_FILE,
+    AWS_SHARED_CREDENTIALS_FILE,
+    AWS_REGION,
+    AWS_DEFAULT_REGION,
+    AWS_ENDPOINT_URL_S3,
+    AWS_ENDPOINT_URL,
+    AWS_CA_BUNDLE,
+    AWS_WEB_IDENTITY_TOKEN_FILE,
+    AWS_ROLE_ARN,
+    AWS_ROLE_SESSION_NAME,
+    AWS_ENDPOINT_URL_STS,
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
+    GOOGLE_APPLICATION_CREDENTIALS,
+    STORAGE_EMULATOR_HOST,
+    AZURE_STORAGE_ACCOUNT,
+    AZURE_STORAGE_ACCOUNT_NAME,
+    AZURE_STORAGE_KEY,
+    AZURE_STORAGE_ACCOUNT_KEY,
+    AZURE_STORAGE_ACCESS_KEY,
+    AZURE_STORAGE_SAS_TOKEN,
+    AZURE_STORAGE_CONNECTION_STRING,
+    AZURE_STORAGE_ENDPOINT,
+    AZURE_CLIENT_ID,
+    AZURE_TENANT_ID,
+    AZURE_CLIENT_SECRET,
+    AZURE_FEDERATED_TOKEN_FILE,
+];
 
 /// The variables, the clock and the current directory, as they were when the program started.
 pub struct Environment {
@@ -86,6 +190,12 @@ impl Environment {
         &self.variables
     }
 
+    /// How buckets are reached.
+    pub fn access(&self) -> Access {
+        let known = FOR_STORAGE.iter().filter_map(|name| Some((*name, self.get(name)?)));
+        Access::new(known, self.get(HOME).map(PathBuf::from))
+    }
+
     /// The directory for builds, an absolute path.
     pub fn scratch(&self) -> PathBuf {
         self.current_directory
@@ -117,7 +227,8 @@ mod tests {
 <!-- Written from crates/packhouse/src/environment.rs; UPDATE_DOCS=1 cargo test -p packhouse writes it anew. -->
 
 Packhouse looks at these and at no others. An empty variable counts as unset. Programs that it runs for you (`docker`,
-`podman`, `git`, `gpg`) look at their own.
+`podman`, `git`, `gpg`) look at their own; so does the library that connects to buckets, at `HTTPS_PROXY`, `HTTP_PROXY`,
+`ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. [Storage](storage.md) says how buckets are reached.
 
 | variable | meaning |
 |---|---|

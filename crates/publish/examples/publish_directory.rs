@@ -1,17 +1,17 @@
-//! Publishes package files to a directory: how the crate is used, and what the crash tests kill.
+//! Publishes package files to a site: how the crate is used, and what the crash tests kill.
 //!
 //! ```console
 //! $ publish_directory SITE TIME CHANNEL DISTRIBUTION VERSION FILE [DISTRIBUTION VERSION FILE]…
 //! ```
-//! Each `FILE` must have its signature beside it in `FILE.asc`. The derived objects are stand-ins. All work is
-//! done on one thread, so that a tracer can count its system calls.
+//! Each `FILE` must have its signature beside it in `FILE.asc`. The derived objects are stand-ins. On a
+//! directory all work is done on one thread, so that a tracer can count its system calls.
 
 use std::error::Error;
 use std::path::Path;
 
 use packhouse_publish::{
-    Current, Head, Object, ObjectPath, Package, Publication, Sha256, Signature, Store, Upload, layout,
-    publish,
+    Access, Current, Head, Object, ObjectPath, Package, Publication, Sha256, Signature, Store, Upload,
+    layout, publish,
 };
 
 #[expect(clippy::print_stdout, reason = "an example says what it did")]
@@ -30,9 +30,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         now,
         check_signature: &|_, _| Ok("0123456789ABCDEF0123456789ABCDEF01234567".to_owned()),
     };
-    let store = Store::open(to, &std::env::current_dir()?)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build()?;
+    let variables = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+    let store = Store::open(to, &std::env::current_dir()?, &Access::new(variables, None))?;
+    let runtime = match to.contains("://") {
+        true => tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
+        false => {
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?
+        }
+    };
     match runtime.block_on(publish(&store, &publication, derived, &|_| {})) {
         Ok(published) => {
             println!("generation {}, {} objects written", published.head.generation, published.written.len());
@@ -76,6 +81,10 @@ fn upload(
             others: Default::default(),
         },
         path,
+        published: None,
+        yanked: None,
+        rolled_back: Default::default(),
+        pinned: false,
         others: Default::default(),
     };
     let signature = fs_err::read(format!("{}.asc", file.display()))?;

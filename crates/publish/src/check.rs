@@ -1,9 +1,10 @@
 //! Walking a site as `packhouse verify` does: is everything there that the head and the pointers name?
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use crate::{BoxError, Error, Event, Head, ObjectPath, Package, Result, Sha256, Store};
+use crate::{BoxError, Error, Event, Head, Listed, ObjectPath, Package, Result, Sha256, Store};
 
 /// Pointers are one file name; what is longer is not one.
 const POINTER_LIMIT: usize = 512;
@@ -111,7 +112,8 @@ impl Problem {
 /// Walks a site: every package and signature that the head names is there with the size and digest it says,
 /// every pointer names the newest package, and no pointer is left over.
 ///
-/// `check_signature` is asked about packages whose digest is right; it blocks the calling task.
+/// `check_signature` is asked about packages whose digest is right; it blocks the calling task. Packages of a
+/// bucket are copied into the directory `scratch` for it, one at a time.
 ///
 /// The site may be published to meanwhile: when the head moves, the walk starts again. A publisher that is just
 /// between its commit and its pointers shows as a [`Problem::Pointer`], as one that died there does.
@@ -121,6 +123,7 @@ impl Problem {
 /// [`Problem`].
 pub async fn check_site(
     store: &Store,
+    scratch: &Path,
     check_signature: SignatureCheck<'_>,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Result<SiteReport> {
@@ -129,7 +132,7 @@ pub async fn check_site(
         let mut problems = Vec::new();
         for package in &head.packages {
             on_event(Event::Started { path: package.path.clone(), size: package.size });
-            problems.extend(check_package(store, package, check_signature).await);
+            problems.extend(check_package(store, package, scratch, check_signature).await);
             on_event(Event::Done { path: package.path.clone() });
         }
         let unlisted = check_pointers(store, &head, &mut problems).await?;
@@ -143,17 +146,18 @@ pub async fn check_site(
 async fn check_package(
     store: &Store,
     package: &Package,
+    scratch: &Path,
     check_signature: SignatureCheck<'_>,
 ) -> Option<Problem> {
     let path = package.path.clone();
-    let (sha256, size) = match store.digest(&path).await {
-        Ok(Some(found)) => found,
+    let local = match store.local_file(&path, scratch).await {
+        Ok(Some(local)) => local,
         Ok(None) => return Some(Problem::Missing { path }),
         Err(error) => return Some(unreadable(path, &error)),
     };
-    if (size, sha256) != (package.size, package.sha256) {
+    if (local.size, local.sha256) != (package.size, package.sha256) {
         let expected = (package.size, package.sha256);
-        return Some(Problem::Digest { path, expected, found: (size, sha256) });
+        return Some(Problem::Digest { path, expected, found: (local.size, local.sha256) });
     }
     let signature_path = package.signature.path.clone();
     let signature = match store.read(&signature_path).await {
@@ -165,7 +169,7 @@ async fn check_package(
         let reason = format!("a signature of {} bytes", signature.len());
         return Some(Problem::Signature { path, reason });
     }
-    match check_signature(package, &store.local_file(&path), &signature) {
+    match check_signature(package, &local.file, &signature) {
         Ok(()) => None,
         Err(error) => Some(Problem::Signature { path, reason: error.to_string() }),
     }
@@ -187,28 +191,45 @@ async fn check_pointers(store: &Store, head: &Head, problems: &mut Vec<Problem>)
             Err(error) => problems.push(unreadable(path, &error)),
         }
     }
-    let mut unlisted = Vec::new();
-    for listed in store.list("").await? {
-        let path = listed.path;
-        let named = pointers.iter().any(|pointer| pointer.path == path)
-            || head.package(&path).is_some()
-            || path
-                .as_str()
-                .strip_suffix(".asc")
-                .and_then(|path| ObjectPath::new(path).ok())
-                .is_some_and(|package| head.package(&package).is_some());
-        // What lies beside the head belongs to people, and directories of other names to them too.
-        let Some((directory, name)) = path.as_str().split_once('/') else { continue };
-        if named || !head.packages.iter().any(|package| package.distribution == directory) {
-            continue;
-        }
-        if name.ends_with(".latest.txt") || name.contains(".latest-") && name.ends_with(".txt") {
-            problems.push(Problem::StrayPointer { path });
-        } else {
-            unlisted.push(path);
-        }
-    }
-    Ok(unlisted)
+    let listed = store.list("").await?;
+    problems.extend(stray_pointers(head, &listed).into_iter().map(|path| Problem::StrayPointer { path }));
+    Ok(unlisted(head, &listed))
+}
+
+/// Pointers beside the packages that the head does not have.
+pub(crate) fn stray_pointers(head: &Head, listed: &[Listed]) -> Vec<ObjectPath> {
+    let directories = directories(head);
+    let wanted: BTreeSet<ObjectPath> = head.pointers().into_iter().map(|pointer| pointer.path).collect();
+    let paths = listed.iter().map(|listed| &listed.path).filter(|path| is_pointer(path));
+    paths.filter(|path| is_beside_packages(&directories, path) && !wanted.contains(path)).cloned().collect()
+}
+
+/// Objects beside the packages that are neither pointers nor known to the head.
+pub(crate) fn unlisted(head: &Head, listed: &[Listed]) -> Vec<ObjectPath> {
+    let is_retired =
+        |path: &ObjectPath| head.retired.binary_search_by(|retired| retired.path.cmp(path)).is_ok();
+    let directories = directories(head);
+    let is_unknown =
+        |path: &&ObjectPath| is_beside_packages(&directories, path) && !head.names(path) && !is_retired(path);
+    let paths = listed.iter().map(|listed| &listed.path);
+    paths.filter(|path| !is_pointer(path)).filter(is_unknown).cloned().collect()
+}
+
+/// The directories that packages lie in, or lay in.
+fn directories(head: &Head) -> BTreeSet<&str> {
+    let retired = head.retired.iter().filter_map(|retired| retired.path.as_str().split_once('/'));
+    let packages = head.packages.iter().map(|package| package.distribution.as_str());
+    packages.chain(retired.map(|(directory, _)| directory)).collect()
+}
+
+/// What lies beside the head belongs to people, and directories of other names to them too.
+fn is_beside_packages(directories: &BTreeSet<&str>, path: &ObjectPath) -> bool {
+    path.as_str().split_once('/').is_some_and(|(directory, _)| directories.contains(directory))
+}
+
+fn is_pointer(path: &ObjectPath) -> bool {
+    let name = path.file_name();
+    name.ends_with(".latest.txt") || name.contains(".latest-") && name.ends_with(".txt")
 }
 
 fn unreadable(path: ObjectPath, error: &Error) -> Problem {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::object::PathError;
-use crate::{ObjectPath, Sha256};
+use crate::{ObjectPath, Sha256, StorageError};
 
 /// An error of a function that the caller gave.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -13,8 +13,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A kind of site that cannot be published to yet. The rest of the URL may hold a secret and is not kept.
-    #[error("`{scheme}://` sites cannot be published to yet")]
+    /// A kind of site that does not exist. The rest of the URL may hold a secret and is not kept.
+    #[error("Packhouse cannot publish to `{scheme}://` sites")]
     Scheme {
         /// What stands before `://`.
         scheme: String,
@@ -24,6 +24,48 @@ pub enum Error {
     FileUrl {
         /// The URL.
         url: String,
+    },
+    /// A URL that names no place in a bucket. What follows the scheme may hold a secret and is not kept.
+    #[error("this `{scheme}://` URL is not a site: {reason}")]
+    BucketUrl {
+        /// What stands before `://`.
+        scheme: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The settings for reaching a bucket cannot work.
+    #[error("the storage cannot be used: {reason}")]
+    Credentials {
+        /// Why; without any secret.
+        reason: String,
+    },
+    /// A profile of AWS's tools that holds no keys.
+    #[error("the AWS profile `{name}` gets its keys by `{kind}`, which only AWS's tools can")]
+    Profile {
+        /// The profile.
+        name: String,
+        /// The setting by which they would get them.
+        kind: &'static str,
+    },
+    /// Storage did not do what it was asked.
+    #[error("cannot {operation} `{path}` on {site}")]
+    Storage {
+        /// What was asked.
+        operation: &'static str,
+        /// The object, or where objects were looked for.
+        path: String,
+        /// The site.
+        site: String,
+        /// What was answered.
+        source: StorageError,
+    },
+    /// Two publishers at once would overwrite each other there.
+    #[error("{site} cannot be published to by several at once: {what}")]
+    Unconditional {
+        /// The site.
+        site: String,
+        /// What its storage did to the probe.
+        what: &'static str,
     },
     /// A name that no object can have.
     #[error(transparent)]
@@ -148,6 +190,26 @@ pub enum Error {
         /// The other.
         second: String,
     },
+    /// A withdrawn package would be published again.
+    #[error("`{path}` was withdrawn: {}", .reason.escape_debug())]
+    Yanked {
+        /// Its name.
+        path: ObjectPath,
+        /// Why it was.
+        reason: String,
+    },
+    /// A package would be published that is being deleted.
+    #[error("`{path}` is being pruned")]
+    BeingDeleted {
+        /// Its name.
+        path: ObjectPath,
+    },
+    /// A change is about releases that the site does not have.
+    #[error("the site has no {what}")]
+    NothingSuch {
+        /// What was looked for.
+        what: String,
+    },
     /// The site is another project's.
     #[error("the site holds the releases of `{there}`, not of `{here}`")]
     OtherProject {
@@ -203,13 +265,39 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is the user's settings that are wrong, before anything was tried.
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Error::Scheme { .. }
+                | Error::FileUrl { .. }
+                | Error::BucketUrl { .. }
+                | Error::Credentials { .. }
+                | Error::Profile { .. }
+                | Error::Unconditional { .. }
+        )
+    }
+
     /// How to fix it, where that is known.
     pub fn help(&self) -> Option<String> {
         const AGAIN: &str = "then run the same command again: it finishes what is left";
         Some(match self {
-            Error::Scheme { .. } | Error::FileUrl { .. } => {
-                "publish to a directory: a path, or `file:///absolute/path`".into()
+            Error::Scheme { .. } | Error::FileUrl { .. } | Error::BucketUrl { .. } => {
+                "name a directory (a path, `file:///absolute/path`) or a bucket: `s3://bucket/prefix`, \
+                 `gs://bucket/prefix`, `az://container/prefix`"
+                    .into()
             }
+            Error::Credentials { .. } => {
+                "docs/reference/storage.md lists what Packhouse looks at, in which order".into()
+            }
+            Error::Profile { name, .. } => format!(
+                "put the keys into the environment: `eval \"$(aws configure export-credentials --profile {name} \
+                 --format env)\"`"
+            ),
+            Error::Storage { source, .. } => return source.help(),
+            Error::Unconditional { .. } => "if nobody else publishes there meanwhile, say --single-writer; else use \
+                 storage with conditional writes (docs/reference/storage.md)"
+                .into(),
             Error::Name { others, .. } => format!(
                 "use letters, digits and {}, beginning with a letter or digit",
                 others.chars().map(|other| format!("`{other}`")).collect::<Vec<_>>().join(" ")
@@ -232,6 +320,13 @@ impl Error {
             Error::SourceChanged { .. } => "build and sign it again".into(),
             Error::ReadBack { .. } => "check the disk; delete the object, which no release names".into(),
             Error::Changed { .. } | Error::Busy { .. } => "run the same command again".into(),
+            Error::Yanked { .. } => {
+                "build a new one; `packhouse yank --undo` offers the withdrawn one again".into()
+            }
+            Error::BeingDeleted { .. } => {
+                "run `packhouse repair`, which finishes that, then the same command again".into()
+            }
+            Error::NothingSuch { .. } => "`packhouse site list` shows what it has".into(),
             Error::SameName { .. } | Error::OtherTarget { .. } => {
                 "put `{target}` into the `format` of [version], so that each target's package has its own name"
                     .into()

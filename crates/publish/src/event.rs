@@ -53,4 +53,14 @@ pub enum Event {
         /// The package file it names.
         file_name: String,
     },
+    /// A pointer to nothing that is offered any more was removed.
+    PointerRemoved {
+        /// The pointer.
+        path: ObjectPath,
+    },
+    /// An object that nothing names was deleted.
+    Deleted {
+        /// Its name.
+        path: ObjectPath,
+    },
 }

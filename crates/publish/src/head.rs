@@ -21,9 +21,17 @@
 //!   channels[]             the channels it was published to, sorted
 //!   signature.path         its detached signature on the site
 //!   signature.fingerprint  the primary key of the key that made it
+//!   published              when it was published first, in Unix seconds
+//!   yanked.reason, .at     when it was withdrawn: why, and when; no pointer names it
+//!   rolled_back[]          the channels that went back to an earlier one; their pointers do not name it
+//!   pinned                 `true` when it is never pruned
 //! latest[]     what the pointers name, sorted; one entry for a target, architecture and channel
 //!   target, distribution, distribution_version, arch, channel
 //!   path                   one of `packages`
+//! retired[]    objects that nothing names any more and that `prune` will delete, sorted by `path`
+//!   path, since            since when nothing names it, in Unix seconds
+//!   deleting               `true` while it is being deleted
+//! pruned       the generation in which `prune` last finished deleting
 //! ```
 //!
 //! Fields that this version does not know are kept as they are, so that an older Packhouse does not undo what
@@ -35,9 +43,60 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::name::{self, FILE_NAME, WORD};
-use crate::{Error, Object, ObjectPath, Result, Sha256, Store, Version, layout};
+use crate::store::Newer;
+use crate::{Error, Object, ObjectPath, Result, Sha256, Store, Swapped, Version, layout};
 
 const FORMAT: u64 = 1;
+
+/// Reads the head again and again, without fetching and parsing what did not change: with ten thousand packages it
+/// has megabytes.
+pub(crate) struct HeadReader<'a> {
+    store: &'a Store,
+    known: Option<(Head, Version)>,
+    /// The pointers of every head that was read or written.
+    pointers: BTreeSet<ObjectPath>,
+}
+
+impl<'a> HeadReader<'a> {
+    pub(crate) fn new(store: &'a Store) -> HeadReader<'a> {
+        HeadReader { store, known: None, pointers: BTreeSet::new() }
+    }
+
+    pub(crate) fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// As [`Head::read`].
+    pub(crate) async fn read(&mut self) -> Result<Option<(Head, Version)>> {
+        let known = self.known.as_ref().map(|(_, version)| version);
+        match self.store.read_newer(&layout::head_path(), known).await? {
+            Newer::Same => {}
+            Newer::Gone => self.known = None,
+            Newer::Other(bytes, version) => self.remember(Head::parse(&bytes)?, version),
+        }
+        Ok(self.known.clone())
+    }
+
+    /// Replaces the head that has the version `expected`.
+    pub(crate) async fn swap(&mut self, head: &Head, expected: Option<&Version>) -> Result<()> {
+        if let Swapped::Written(version) = self.store.swap(&head.object(), expected).await? {
+            self.remember(head.clone(), version);
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, head: Head, version: Version) {
+        self.pointers.extend(head.former_pointers());
+        self.pointers.extend(head.pointers().into_iter().map(|pointer| pointer.path));
+        self.known = Some((head, version));
+    }
+
+    /// The pointers that this publisher knows of and that `head` does not have.
+    pub(crate) fn former_pointers(&self, head: &Head) -> Vec<ObjectPath> {
+        let now: BTreeSet<ObjectPath> = head.pointers().into_iter().map(|pointer| pointer.path).collect();
+        self.pointers.difference(&now).cloned().collect()
+    }
+}
 
 /// Everything a site offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +112,26 @@ pub struct Head {
     pub packages: Vec<Package>,
     /// What the pointers name, sorted.
     pub latest: Vec<Latest>,
+    /// Objects that nothing names any more, sorted by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retired>,
+    /// The generation in which `prune` last finished deleting; 0 when it never did. Whoever made sure before that
+    /// an object is there makes sure again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pruned: u64,
     /// Fields of newer versions.
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// One published package.
@@ -92,6 +168,18 @@ pub struct Package {
     pub channels: BTreeSet<String>,
     /// Its detached signature.
     pub signature: Signature,
+    /// When it was published first, in Unix seconds; publishing sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<i64>,
+    /// Why it was withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yanked: Option<Yanked>,
+    /// The channels that went back to an earlier package.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rolled_back: BTreeSet<String>,
+    /// Whether it is never pruned.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pinned: bool,
     /// Fields of newer versions.
     #[serde(flatten)]
     pub others: BTreeMap<String, Value>,
@@ -104,6 +192,33 @@ pub struct Signature {
     pub path: ObjectPath,
     /// The fingerprint of the primary key whose key made it, in upper-case hexadecimal digits.
     pub fingerprint: String,
+    /// Fields of newer versions.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
+}
+
+/// That a package was withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Yanked {
+    /// Why, for people.
+    pub reason: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+    /// Fields of newer versions.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
+}
+
+/// An object that nothing names any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// Its name.
+    pub path: ObjectPath,
+    /// Since when, in Unix seconds.
+    pub since: i64,
+    /// Whether it is being deleted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleting: bool,
     /// Fields of newer versions.
     #[serde(flatten)]
     pub others: BTreeMap<String, Value>,
@@ -148,6 +263,8 @@ impl Head {
             updated: 0,
             packages: Vec::new(),
             latest: Vec::new(),
+            retired: Vec::new(),
+            pruned: 0,
             others: BTreeMap::new(),
         }
     }
@@ -202,6 +319,13 @@ impl Head {
             .map(|index| &self.packages[index])
     }
 
+    /// Whether a package or a signature of the head has this name.
+    pub fn names(&self, path: &ObjectPath) -> bool {
+        let text = path.as_str();
+        let signed = text.strip_suffix(".asc").and_then(|path| ObjectPath::new(path).ok());
+        self.package(path).is_some() || signed.is_some_and(|path| self.package(&path).is_some())
+    }
+
     /// The newest package of a target (`ubuntu-22.04`), architecture and channel.
     pub fn latest(&self, target: &str, arch: &str, channel: &str) -> Option<&Package> {
         let wanted = (target, arch, channel);
@@ -229,11 +353,15 @@ impl Head {
     /// packages of a target, architecture and channel the one with the latest time of building is the newest,
     /// and of two with the same time the one that was published last. So two publishers end with the same
     /// pointers whoever commits first, and publishing an old package again never moves one back.
-    pub(crate) fn add(&mut self, package: &Package) -> Result<()> {
+    ///
+    /// A withdrawn package is not published again. One that was rolled back stays so.
+    pub(crate) fn add(&mut self, package: &Package, now: i64) -> Result<()> {
+        self.retired.retain(|retired| retired.path != package.path && retired.path != package.signature.path);
         match self.packages.binary_search_by(|other| other.path.cmp(&package.path)) {
             Err(index) => {
+                let package = Package { published: package.published.or(Some(now)), ..package.clone() };
                 self.packages.insert(index, package.clone());
-                package.channels.iter().for_each(|channel| self.move_latest(package, channel));
+                package.channels.iter().for_each(|channel| self.move_latest(&package, channel));
             }
             Ok(index) => {
                 let known = &mut self.packages[index];
@@ -252,6 +380,9 @@ impl Head {
                     let (there, here) = (known.sha256, package.sha256);
                     return Err(Error::Conflict { path, there, here });
                 }
+                if let Some(Yanked { reason, .. }) = &known.yanked {
+                    return Err(Error::Yanked { path, reason: reason.clone() });
+                }
                 known.signature.fingerprint.clone_from(&package.signature.fingerprint);
                 let new: Vec<_> = package.channels.difference(&known.channels).cloned().collect();
                 known.channels.extend(new.iter().cloned());
@@ -262,6 +393,48 @@ impl Head {
         Ok(())
     }
 
+    /// Finds the newest package of a target, architecture and channel anew, among those that pointers may name.
+    pub(crate) fn choose_latest(&mut self, target: &str, arch: &str, channel: &str) {
+        let key = (target, arch, channel);
+        let candidates = self.packages.iter().filter(|package| {
+            package.target == target && package.arch == arch && package.is_offered_in(channel)
+        });
+        let newest =
+            candidates.max_by_key(|package| package.age_key()).map(|newest| Latest::of(newest, channel));
+        match (self.latest.binary_search_by(|latest| latest.key().cmp(&key)), newest) {
+            // Of two that are as new the pointer stays where it is.
+            (Ok(index), Some(newest)) => {
+                let now = self.package(&self.latest[index].path).filter(|now| now.is_offered_in(channel));
+                let is_as_new = |now: &Package| {
+                    self.package(&newest.path).is_some_and(|newest| newest.built == now.built)
+                };
+                if !now.is_some_and(is_as_new) {
+                    self.latest[index].path = newest.path;
+                }
+            }
+            (Err(index), Some(newest)) => self.latest.insert(index, newest),
+            (Ok(index), None) => drop(self.latest.remove(index)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// The pointers that packages of the head had, or would have, and that the site must not have.
+    pub fn former_pointers(&self) -> Vec<ObjectPath> {
+        let now: BTreeSet<ObjectPath> = self.pointers().into_iter().map(|pointer| pointer.path).collect();
+        let mut former = BTreeSet::new();
+        for package in &self.packages {
+            for channel in package.channels.iter().filter(|channel| !package.is_offered_in(channel)) {
+                let latest = Latest::of(package, channel);
+                if package.arch == layout::ANY_MACHINE {
+                    let of = |machine: &str| Latest { arch: machine.into(), ..latest.clone() }.pointer().path;
+                    former.extend(layout::MACHINES.into_iter().map(of));
+                }
+                former.insert(latest.pointer().path);
+            }
+        }
+        former.difference(&now).cloned().collect()
+    }
+
     fn move_latest(&mut self, package: &Package, channel: &str) {
         if self.latest(&package.target, &package.arch, channel).is_some_and(|now| now.built > package.built) {
             return;
@@ -269,18 +442,7 @@ impl Head {
         let key = (package.target.as_str(), package.arch.as_str(), channel);
         match self.latest.binary_search_by(|latest| latest.key().cmp(&key)) {
             Ok(index) => self.latest[index].path = package.path.clone(),
-            Err(index) => self.latest.insert(
-                index,
-                Latest {
-                    target: package.target.clone(),
-                    distribution: package.distribution.clone(),
-                    distribution_version: package.distribution_version.clone(),
-                    arch: package.arch.clone(),
-                    channel: channel.to_owned(),
-                    path: package.path.clone(),
-                    others: BTreeMap::new(),
-                },
-            ),
+            Err(index) => self.latest.insert(index, Latest::of(package, channel)),
         }
     }
 
@@ -294,6 +456,12 @@ impl Head {
             return contradiction("`latest` is not sorted, or names a target twice".into());
         }
         self.packages.iter().try_for_each(Package::check)?;
+        if !self.retired.is_sorted_by(|a, b| a.path < b.path) {
+            return contradiction("`retired` is not sorted by `path`, or names one twice".into());
+        }
+        if let Some(both) = self.retired.iter().find(|retired| self.names(&retired.path)) {
+            return contradiction(format!("`{}` is published and retired", both.path));
+        }
         for latest in &self.latest {
             let Some(package) = self.package(&latest.path) else {
                 return contradiction(format!("the latest of {} is not among the packages", latest.target));
@@ -345,8 +513,32 @@ impl Package {
     }
 }
 
+impl Package {
+    /// Whether a channel's pointer may name it.
+    pub fn is_offered_in(&self, channel: &str) -> bool {
+        self.yanked.is_none() && self.channels.contains(channel) && !self.rolled_back.contains(channel)
+    }
+
+    /// What newer packages have more of.
+    pub(crate) fn age_key(&self) -> (i64, Option<i64>, &ObjectPath) {
+        (self.built, self.published, &self.path)
+    }
+}
+
 impl Latest {
-    fn key(&self) -> (&str, &str, &str) {
+    pub(crate) fn of(package: &Package, channel: &str) -> Latest {
+        Latest {
+            target: package.target.clone(),
+            distribution: package.distribution.clone(),
+            distribution_version: package.distribution_version.clone(),
+            arch: package.arch.clone(),
+            channel: channel.to_owned(),
+            path: package.path.clone(),
+            others: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> (&str, &str, &str) {
         (&self.target, &self.arch, &self.channel)
     }
 

@@ -15,8 +15,10 @@
 //! verify` needs it.
 //!
 //! The crate does not build, sign or render: signatures come with the packages, and derived objects from a
-//! function that the caller gives. Sites in S3 and other buckets come behind the same [`Store`].
+//! function that the caller gives.
 
+mod amend;
+mod change;
 mod check;
 mod digest;
 mod error;
@@ -24,21 +26,34 @@ mod event;
 mod head;
 mod name;
 mod object;
+mod prune;
 mod refresh;
 mod store;
 mod transaction;
 
 pub mod layout;
 
+pub use amend::{amend, repair};
+pub use change::Selection;
 pub use check::{Problem, SignatureCheck, SiteReport, check_site};
 pub use digest::{Digesting, Sha256};
 pub use error::{BoxError, Error};
 pub use event::Event;
-pub use head::{Head, Latest, Package, Pointer, Signature};
+pub use head::{Head, Latest, Package, Pointer, Retired, Signature, Yanked};
 pub use object::{Body, Lifetime, Object, ObjectPath, PathError};
+pub use prune::{PrunePlan, Pruned, Retention, plan_prune, prune};
 pub use refresh::Current;
-pub use store::{Created, Listed, Store, Swapped, Version};
-pub use transaction::{AdoptionCheck, Publication, Published, Upload, publish};
+pub use store::{
+    Access, ConditionalWrites, Created, Listed, LocalFile, ObjectStorage, Standing, StorageError,
+    StorageErrorKind, Store, Swapped, Version,
+};
+pub use transaction::{AdoptionCheck, Publication, Published, Upload, preview, publish};
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A number below `limit`, by chance: std's per-map hash seed, which needs no clock and no further crate.
+pub(crate) fn chance(limit: u64) -> u64 {
+    use std::hash::BuildHasher as _;
+    std::collections::hash_map::RandomState::new().hash_one(limit) % limit.max(1)
+}

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::head::HeadReader;
 use crate::transaction::{ATTEMPTS, pause};
 use crate::{
     Body, BoxError, Error, Event, Head, Object, ObjectPath, Pointer, Result, Store, Swapped, Version, layout,
@@ -32,24 +35,22 @@ impl Current {
 /// slept meanwhile cannot put old contents over new ones: either its version is outdated and the swap fails,
 /// or its head is the newer one.
 pub(crate) async fn refresh<R>(
-    store: &Store,
+    heads: &mut HeadReader<'_>,
     render: &R,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Result<(Head, Vec<ObjectPath>, Vec<Pointer>)>
 where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
+    let store = heads.store();
     let mut replaced = BTreeSet::new();
     let mut moved = BTreeSet::new();
     for attempt in 1..=ATTEMPTS {
-        let pointers = Head::read(store).await?.ok_or(Error::NoHead)?.0.pointers();
-        let mut current = Current::default();
-        for path in layout::derived_paths().chain(pointers.into_iter().map(|pointer| pointer.path)) {
-            if let Some(found) = store.read(&path).await? {
-                current.0.insert(path, found);
-            }
-        }
-        let (head, version) = Head::read(store).await?.ok_or(Error::NoHead)?;
+        let (before, _) = heads.read().await?.ok_or(Error::NoHead)?;
+        let pointers = before.pointers().into_iter().map(|pointer| pointer.path);
+        let paths = layout::derived_paths().chain(pointers).chain(heads.former_pointers(&before));
+        let current = read_all(store, paths.collect()).await?;
+        let (head, version) = heads.read().await?.ok_or(Error::NoHead)?;
         let derived = render(&head, &current).map_err(|source| Error::Render { source })?;
         if let Some(wrong) = derived.iter().find(|object| !layout::DERIVED.contains(&object.path.as_str())) {
             return Err(Error::NotDerived { path: wrong.path.clone() });
@@ -66,22 +67,29 @@ where
                 Replaced::Overtaken => settled = false,
             }
         }
-        for pointer in head.pointers() {
-            if !settled {
-                break;
-            }
-            match replace(store, &pointer_object(&pointer), &current).await? {
-                Replaced::No => {}
-                Replaced::Yes => {
-                    let Pointer { path, file_name } = pointer.clone();
-                    on_event(Event::PointerMoved { path, file_name });
-                    replaced.insert(pointer.path.clone());
-                    moved.insert(pointer);
+        if settled {
+            for (pointer, done) in replace_pointers(store, head.pointers(), &current).await? {
+                match done {
+                    Replaced::No => {}
+                    Replaced::Yes => {
+                        let Pointer { path, file_name } = pointer.clone();
+                        on_event(Event::PointerMoved { path, file_name });
+                        replaced.insert(pointer.path.clone());
+                        moved.insert(pointer);
+                    }
+                    Replaced::Overtaken => settled = false,
                 }
-                Replaced::Overtaken => settled = false,
             }
         }
-        match Head::read(store).await? {
+        if settled {
+            // A pointer that another publisher needs again by now is written again: its head is another one.
+            for path in heads.former_pointers(&head).into_iter().filter(|path| current.0.contains_key(path)) {
+                store.delete(&path).await?;
+                on_event(Event::PointerRemoved { path: path.clone() });
+                replaced.insert(path);
+            }
+        }
+        match heads.read().await? {
             Some((_, now)) if settled && now == version => {
                 // Of a pointer that moved twice the last move counts.
                 moved.retain(|pointer| head.pointers().contains(pointer));
@@ -91,6 +99,31 @@ where
         }
     }
     Err(Error::Busy { path: layout::head_path(), attempts: ATTEMPTS })
+}
+
+/// How many small objects are read or written at once: a bucket answers each after a while.
+const AT_ONCE: usize = 8;
+
+async fn read_all(store: &Store, paths: Vec<ObjectPath>) -> Result<Current> {
+    let read = |path: ObjectPath| async move {
+        let found = store.read(&path).await?;
+        Ok::<_, Error>(found.map(|found| (path, found)))
+    };
+    let found: Vec<_> = stream::iter(paths).map(read).buffered(AT_ONCE).try_collect().await?;
+    Ok(Current(found.into_iter().flatten().collect()))
+}
+
+/// Pointers do not name each other: their order does not matter.
+async fn replace_pointers(
+    store: &Store,
+    pointers: Vec<Pointer>,
+    current: &Current,
+) -> Result<Vec<(Pointer, Replaced)>> {
+    let write = |pointer: Pointer| async move {
+        let done = replace(store, &pointer_object(&pointer), current).await?;
+        Ok::<_, Error>((pointer, done))
+    };
+    stream::iter(pointers).map(write).buffered(AT_ONCE).try_collect().await
 }
 
 enum Replaced {

@@ -1,17 +1,18 @@
 //! Publishing: content, commit, refresh (see the crate's page).
 
-use std::collections::{BTreeMap, hash_map::RandomState};
-use std::hash::BuildHasher as _;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::head::HeadReader;
 use crate::refresh::refresh;
 use crate::{
     Body, BoxError, Created, Current, Error, Event, Head, Lifetime, Object, ObjectPath, Package, Pointer,
-    Result, Sha256, Store, Version, layout,
+    Result, Sha256, Standing, Store, Version, layout,
 };
 
 /// How many objects are copied at once: enough to hide the latency of a bucket and the `fsync` of a disk.
@@ -63,6 +64,19 @@ pub struct Published {
     pub moved: Vec<Pointer>,
 }
 
+/// The head that publishing `packages` at the time `now` would give, if nothing else happened meanwhile.
+///
+/// # Errors
+/// As [`publish`], for what can be said without the packages' files.
+pub fn preview(head: &Head, packages: &[Package], now: i64) -> Result<Head> {
+    let mut after = head.clone();
+    for package in packages {
+        package.check()?;
+        after.add(package, now)?;
+    }
+    Ok(after)
+}
+
 /// Publishes packages, or finishes a publication that was cut short.
 ///
 /// `render` makes the objects that are derived from the head (the names in [`layout::DERIVED`], those that the
@@ -84,16 +98,32 @@ where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
     let contents = check_local(publication).await?;
-    check_names(store, publication, &contents).await?;
-    store.clean_up().await?;
+    let mut heads = HeadReader::new(store);
+    let mut looked = check_names(&mut heads, publication, &contents).await?;
+    store.require_conditions().await?;
+    // What a dead publisher left is in nobody's way, and whoever may only publish cannot always list.
+    let _ = store.clean_up().await;
 
-    let mut written = create_all(store, &contents, on_event).await?;
-    let packages = adopt_signatures(store, publication).await?;
-    let committed = commit(store, publication, &packages, on_event).await?;
-    let (head, replaced, moved) = refresh(store, &render, on_event).await?;
+    let Creations { mut written, mut foreign } = create_all(store, &contents, on_event).await?;
+    let mut packages = adopt_signatures(&mut heads, publication, &foreign).await?;
+    let committed = loop {
+        match commit(&mut heads, publication, &packages, looked, on_event).await? {
+            Commit::Done(committed) => break committed,
+            // Somebody pruned since we made sure that everything is there.
+            Commit::LookAgain(generation) => {
+                looked = generation;
+                let again = create_all(store, &contents, on_event).await?;
+                written.extend(again.written);
+                foreign = again.foreign;
+                packages = adopt_signatures(&mut heads, publication, &foreign).await?;
+            }
+        }
+    };
+    let (head, replaced, moved) = refresh(&mut heads, &render, on_event).await?;
 
     written.extend(replaced);
     written.sort();
+    written.dedup();
     Ok(Published { head, committed, written, moved })
 }
 
@@ -124,10 +154,6 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
             let (path, limit) = (PathBuf::from(package.signature.path.as_str()), SIGNATURE_LIMIT as u64);
             return Err(Error::TooLarge { path, limit });
         }
-        let (found, _) = digest_of_file(file.clone()).await?;
-        if found != package.sha256 {
-            return Err(Error::SourceChanged { path: file.clone(), expected: package.sha256, found });
-        }
         contents.push(Content {
             package: Object {
                 path: package.path.clone(),
@@ -143,6 +169,18 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
             ),
         });
     }
+    let digest = |upload: &Upload| {
+        let (file, expected) = (upload.file.clone(), upload.package.sha256);
+        async move {
+            let (found, _) = digest_of_file(file.clone()).await?;
+            match found == expected {
+                true => Ok(()),
+                false => Err(Error::SourceChanged { path: file, expected, found }),
+            }
+        }
+    };
+    let digests: Vec<_> = publication.uploads.iter().map(digest).collect();
+    stream::iter(digests).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
     Ok(contents)
 }
 
@@ -170,24 +208,32 @@ fn media_type(package: &Package) -> &'static str {
     }
 }
 
-/// Looks at every name before anything is written.
-async fn check_names(store: &Store, publication: &Publication<'_>, contents: &[Content]) -> Result<()> {
-    let mut head = read_head(store, publication.name).await?.0;
-    for (upload, content) in publication.uploads.iter().zip(contents) {
-        head.add(&upload.package)?;
-        let here = upload.package.sha256;
-        match store.digest(&content.package.path).await? {
-            Some((there, _)) if there != here => {
-                return Err(Error::Conflict { path: content.package.path.clone(), there, here });
+/// Looks at every name before anything is written. Returns the generation of the head it looked at.
+async fn check_names(
+    heads: &mut HeadReader<'_>,
+    publication: &Publication<'_>,
+    contents: &[Content],
+) -> Result<u64> {
+    let mut head = read_head(heads, publication.name).await?.0;
+    let generation = head.generation;
+    publication.uploads.iter().try_for_each(|upload| head.add(&upload.package, publication.now))?;
+    let store = heads.store();
+    let compare = |content: &Content| {
+        let (path, body) = (content.package.path.clone(), content.package.body.clone());
+        async move {
+            match store.compare(&path, &body).await? {
+                Standing::Different(there) => Err(Error::Conflict { path, there, here: body.sha256() }),
+                _ => Ok(()),
             }
-            _ => {}
         }
-    }
-    Ok(())
+    };
+    let comparisons: Vec<_> = contents.iter().map(compare).collect();
+    stream::iter(comparisons).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    Ok(generation)
 }
 
-async fn read_head(store: &Store, name: &str) -> Result<(Head, Option<Version>)> {
-    match Head::read(store).await? {
+pub(crate) async fn read_head(heads: &mut HeadReader<'_>, name: &str) -> Result<(Head, Option<Version>)> {
+    match heads.read().await? {
         None => Ok((Head::new(name), None)),
         Some((head, _)) if head.name != name => {
             Err(Error::OtherProject { there: head.name, here: name.to_owned() })
@@ -196,15 +242,24 @@ async fn read_head(store: &Store, name: &str) -> Result<(Head, Option<Version>)>
     }
 }
 
-/// Creates the immutable objects and returns those that were not there.
+/// What creating the immutable objects came to.
+#[derive(Default)]
+struct Creations {
+    /// Those that were not there.
+    written: Vec<ObjectPath>,
+    /// Signatures that were there and are others than ours.
+    foreign: Vec<ObjectPath>,
+}
+
+/// Creates the immutable objects.
 async fn create_all(
     store: &Store,
     contents: &[Content],
     on_event: &(dyn Fn(Event) + Sync),
-) -> Result<Vec<ObjectPath>> {
+) -> Result<Creations> {
     let (told, mut events) = mpsc::unbounded_channel();
     let mut running = JoinSet::new();
-    let mut written = Vec::new();
+    let mut all = Creations::default();
     let mut waiting = contents.iter();
     loop {
         while running.len() < AT_ONCE {
@@ -223,7 +278,11 @@ async fn create_all(
             Some(event) = events.recv() => on_event(event),
             finished = running.join_next() => match finished {
                 None => break,
-                Some(Ok(result)) => written.extend(result?),
+                Some(Ok(result)) => {
+                    let Creations { written, foreign } = result?;
+                    all.written.extend(written);
+                    all.foreign.extend(foreign);
+                }
                 Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 Some(Err(_)) => return Err(Error::Stopped),
             },
@@ -233,7 +292,7 @@ async fn create_all(
     while let Some(event) = events.recv().await {
         on_event(event);
     }
-    Ok(written)
+    Ok(all)
 }
 
 /// The creation of one package and its signature.
@@ -246,12 +305,12 @@ struct Creation {
 }
 
 impl Creation {
-    async fn run(self) -> Result<Vec<ObjectPath>> {
+    async fn run(self) -> Result<Creations> {
         // The receiver outlives every creation; if it does not, nobody is listening.
         let tell = |event| {
             let _ = self.told.send(event);
         };
-        let mut written = Vec::new();
+        let Creations { mut written, mut foreign } = Creations::default();
         let path = &self.package.path;
         tell(Event::Started { path: path.clone(), size: self.size });
         let (told, copied) = (self.told.clone(), path.clone());
@@ -261,7 +320,6 @@ impl Creation {
         match self.store.create_telling(&self.package, on_bytes).await? {
             Created::Identical => tell(Event::Unchanged { path: path.clone() }),
             Created::New => {
-                self.read_back(&self.package).await?;
                 written.push(path.clone());
                 tell(Event::Done { path: path.clone() });
             }
@@ -269,72 +327,90 @@ impl Creation {
         let path = &self.signature.path;
         match self.store.create(&self.signature).await {
             Ok(Created::New) => {
-                self.read_back(&self.signature).await?;
                 written.push(path.clone());
                 tell(Event::Done { path: path.clone() });
             }
+            Ok(Created::Identical) => tell(Event::Unchanged { path: path.clone() }),
             // Signing again gives another signature of the same bytes; the published one stays.
-            Ok(Created::Identical) | Err(Error::Conflict { .. }) => {
+            Err(Error::Conflict { .. }) => {
+                foreign.push(path.clone());
                 tell(Event::Unchanged { path: path.clone() });
             }
             Err(error) => return Err(error),
         }
-        Ok(written)
-    }
-
-    async fn read_back(&self, object: &Object) -> Result<()> {
-        let expected = object.body.sha256();
-        let found = self.store.digest(&object.path).await?.map_or(Sha256::of(b""), |(found, _)| found);
-        if found != expected {
-            return Err(Error::ReadBack { path: object.path.clone(), expected, found });
-        }
-        Ok(())
+        Ok(Creations { written, foreign })
     }
 }
 
 /// Records, for each package, the key of the signature that the site has.
-async fn adopt_signatures(store: &Store, publication: &Publication<'_>) -> Result<Vec<Package>> {
-    let (head, _) = read_head(store, publication.name).await?;
-    let mut packages = Vec::with_capacity(publication.uploads.len());
-    for Upload { package, file, signature } in &publication.uploads {
-        let mut package = package.clone();
-        match store.read(&package.signature.path).await? {
-            Some((there, _)) if there != *signature => {
-                package.signature.fingerprint = match head.package(&package.path) {
-                    Some(known) => known.signature.fingerprint.clone(),
-                    None => (publication.check_signature)(file, &there).map_err(|source| {
-                        Error::ForeignSignature { path: package.signature.path.clone(), source }
-                    })?,
-                };
-            }
-            _ => {}
+async fn adopt_signatures(
+    heads: &mut HeadReader<'_>,
+    publication: &Publication<'_>,
+    foreign: &[ObjectPath],
+) -> Result<Vec<Package>> {
+    let mut packages: Vec<_> = publication.uploads.iter().map(|upload| upload.package.clone()).collect();
+    if foreign.is_empty() {
+        return Ok(packages);
+    }
+    let (head, _) = read_head(heads, publication.name).await?;
+    for (package, Upload { file, signature, .. }) in packages.iter_mut().zip(&publication.uploads) {
+        let path = package.signature.path.clone();
+        if !foreign.contains(&path) {
+            continue;
         }
-        packages.push(package);
+        if let Some((there, _)) = heads.store().read(&path).await?
+            && there != *signature
+        {
+            package.signature.fingerprint = match head.package(&package.path) {
+                Some(known) => known.signature.fingerprint.clone(),
+                None => (publication.check_signature)(file, &there)
+                    .map_err(|source| Error::ForeignSignature { path, source })?,
+            };
+        }
     }
     Ok(packages)
 }
 
-/// Puts the packages into the head. Returns whether that changed it.
+/// What an attempt to commit came to.
+enum Commit {
+    /// The head says it; whether this changed it.
+    Done(bool),
+    /// Objects were deleted since `looked`: whoever commits must make sure again that its own are there, and then
+    /// give this generation.
+    LookAgain(u64),
+}
+
+/// Puts the packages into the head. `looked` is the generation after which it was made sure that they are there.
 async fn commit(
-    store: &Store,
+    heads: &mut HeadReader<'_>,
     publication: &Publication<'_>,
     packages: &[Package],
+    looked: u64,
     on_event: &(dyn Fn(Event) + Sync),
-) -> Result<bool> {
+) -> Result<Commit> {
     for attempt in 1..=ATTEMPTS {
-        let (old, version) = read_head(store, publication.name).await?;
+        let (old, version) = read_head(heads, publication.name).await?;
+        for package in packages {
+            let is_ours = |path| path == &package.path || path == &package.signature.path;
+            if old.retired.iter().any(|retired| retired.deleting && is_ours(&retired.path)) {
+                return Err(Error::BeingDeleted { path: package.path.clone() });
+            }
+        }
+        if old.pruned > looked {
+            return Ok(Commit::LookAgain(old.generation));
+        }
         let mut head = old.clone();
-        packages.iter().try_for_each(|package| head.add(package))?;
+        packages.iter().try_for_each(|package| head.add(package, publication.now))?;
         if head == old && version.is_some() {
-            return Ok(false);
+            return Ok(Commit::Done(false));
         }
         head.generation += 1;
         // A clock that is behind another publisher's does not turn the time back.
         head.updated = publication.now.max(old.updated);
-        match store.swap(&head.object(), version.as_ref()).await {
-            Ok(_) => {
+        match heads.swap(&head, version.as_ref()).await {
+            Ok(()) => {
                 on_event(Event::Committed { generation: head.generation });
-                return Ok(true);
+                return Ok(Commit::Done(true));
             }
             Err(Error::Changed { .. }) => {
                 on_event(Event::Superseded { generation: old.generation });
@@ -347,9 +423,7 @@ async fn commit(
 }
 
 /// Waits a little before another attempt, longer each time and by chance, so that publishers that collided do
-/// not collide again. The chance is std's per-map hash seed, which needs no clock and no further crate.
+/// not collide again.
 pub(crate) async fn pause(attempt: u32) {
-    let longest = 1 << attempt.min(7);
-    let milliseconds = RandomState::new().hash_one(attempt) % longest;
-    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    tokio::time::sleep(Duration::from_millis(crate::chance(1 << attempt.min(7)))).await;
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command, each from arguments to options to one operation.
 
+mod amend;
 mod base;
 mod build;
 mod completions;
@@ -10,11 +11,18 @@ mod init;
 mod inspect;
 mod key;
 mod man;
+mod plan;
+mod promote;
+mod prune;
 mod publish;
 mod release;
+mod repair;
+mod rollback;
 mod sign;
+mod site;
 mod target;
 mod verify;
+mod yank;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -82,6 +90,21 @@ enum Command {
     Publish(publish::Publish),
     /// Build, sign and publish: the whole job
     Release(release::Release),
+    /// Show what a release would add, replace and remove on the site
+    Plan(plan::Plan),
+    /// Put what one channel offers into another
+    Promote(promote::Promote),
+    /// Withdraw a release, or offer it again
+    Yank(yank::Yank),
+    /// Go back to an earlier release
+    Rollback(rollback::Rollback),
+    /// Remove old releases from the site
+    Prune(prune::Prune),
+    /// Finish what a publisher left that died, and render the site anew
+    Repair(repair::Repair),
+    /// Look at the site
+    #[command(subcommand)]
+    Site(site::Site),
     /// Look at the key that signs
     #[command(subcommand)]
     Key(key::Key),
@@ -155,6 +178,13 @@ impl Command {
             Command::Diff(command) => command.run(context),
             Command::Publish(command) => command.run(context),
             Command::Release(command) => command.run(context),
+            Command::Plan(command) => command.run(context),
+            Command::Promote(command) => command.run(context),
+            Command::Yank(command) => command.run(context),
+            Command::Rollback(command) => command.run(context),
+            Command::Prune(command) => command.run(context),
+            Command::Repair(command) => command.run(context),
+            Command::Site(command) => command.run(context),
             Command::Key(command) => command.run(context),
             // Behind a global option: `packhouse -q fpm …`.
             Command::Fpm(command) => Ok(fpm::run(command.arguments, &context.environment)),

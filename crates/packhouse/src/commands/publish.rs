@@ -25,12 +25,15 @@ pub(super) struct Publish {
 /// Where to publish.
 #[derive(Args)]
 pub(super) struct SiteArguments {
-    /// The site [default: the project's, else pkg/site]
+    /// The site: a path, file://, s3://, gs:// or az:// [default: the project's, else pkg/site]
     #[arg(long, value_name = "URL")]
     pub(super) to: Option<String>,
     /// The channel [default: the branch's]
     #[arg(long, value_name = "NAME")]
     pub(super) channel: Option<String>,
+    /// Nobody else publishes meanwhile: publish also to storage without conditional writes
+    #[arg(long)]
+    pub(super) single_writer: bool,
 }
 
 impl SiteArguments {
@@ -60,7 +63,7 @@ impl Publish {
             to: self.site.to(context),
         };
         let plan = ops::plan(&options, &context.environment)?.plan;
-        let options = PublishOptions { channel: self.site.channel };
+        let options = PublishOptions { channel: self.site.channel, single_writer: self.site.single_writer };
         let on_event = |event| context.output.event(event);
         let report = context.block_on(ops::publish(&plan, &options, &context.environment, &on_event))?;
         context.output.finish();

@@ -33,7 +33,10 @@ impl Release {
         let started = Instant::now();
         let options = ReleaseOptions {
             build: self.build.options(context),
-            publish: PublishOptions { channel: self.site.channel.clone() },
+            publish: PublishOptions {
+                channel: self.site.channel.clone(),
+                single_writer: self.site.single_writer,
+            },
             keep_going: self.keep_going,
         };
         let what = PlanOptions {
@@ -45,7 +48,7 @@ impl Release {
             to: self.site.to(context),
         };
         let planned = context.block_on(ops::plan_build(&what, &options.build, &context.environment))?;
-        let to = Site::open(&planned.plan)?.to().to_owned();
+        let to = Site::open(&planned.plan, &context.environment.access())?.to().to_owned();
         announce(context, &planned, &options.build, Some(to));
         let count = planned.plan.targets.len();
         let report = context.block_on(async {

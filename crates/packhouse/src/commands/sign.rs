@@ -24,7 +24,7 @@ impl Sign {
         let plan = ops::plan(&options, environment)?.plan;
         let on_event = |event| context.output.event(event);
         // A site that this version cannot publish to is no reason not to sign for it.
-        let is_local = Site::open(&plan).is_ok_and(|site| site.is_local());
+        let is_local = Site::open(&plan, &context.environment.access()).is_ok_and(|site| site.is_local());
         let keys = Keys::open(&plan, is_local, environment, &on_event)?;
         let now = environment.now.into();
         let signed: Vec<(PathBuf, String)> = if self.files.is_empty() {

@@ -16,7 +16,7 @@ use crate::ops::{self, UsageError, day};
     after_help = "Examples:\n  packhouse verify app_1.0_amd64.deb --keyring trustedkeys.gpg\n  packhouse verify pkg/site"
 )]
 pub(super) struct Verify {
-    /// A package or any other signed file, or the directory of a site
+    /// A package or any other signed file, or a site: its directory, s3://, gs:// or az://
     #[arg(value_name = "FILE|SITE")]
     subject: String,
     /// Whom to trust [default: the project's keyring]
@@ -32,8 +32,9 @@ impl Verify {
         let environment = &context.environment;
         let root = ops::find_project(context.directory.as_deref(), environment)?;
         let path = self.subject.strip_prefix("file://").unwrap_or(&self.subject);
-        if let Some((scheme, _)) = path.split_once("://") {
-            let help = "download it and verify the file, or verify the site's directory";
+        let is_bucket = ["s3://", "gs://", "az://"].iter().any(|scheme| path.starts_with(scheme));
+        if let Some((scheme, _)) = path.split_once("://").filter(|_| !is_bucket) {
+            let help = "download it and verify the file, or verify the site's directory or bucket";
             return Err(
                 UsageError::new(format!("this version does not verify over {scheme}://"), help).into()
             );
@@ -41,8 +42,11 @@ impl Verify {
         let keyring = ops::trusted_keyring(self.keyring.as_deref(), &root, environment, &|event| {
             context.output.event(event)
         })?;
-        let path = environment.current_directory.join(path);
-        if path.is_dir() {
+        let path = match is_bucket {
+            true => PathBuf::from(path),
+            false => environment.current_directory.join(path),
+        };
+        if is_bucket || path.is_dir() {
             let site = path.to_string_lossy().into_owned();
             let proof = context.block_on(ops::verify_site(&site, &keyring, environment))?;
             context.output.json(&json!({

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use packhouse_build::{registry, source};
 use packhouse_project::{EngineName, Plan};
+use packhouse_publish::{ConditionalWrites, Store};
 use serde::Serialize;
 
 use super::{Keys, PlanOptions, engine, find_project, plan};
@@ -94,6 +95,7 @@ pub async fn doctor(options: &PlanOptions, environment: &Environment) -> Result<
     if let Some(plan) = &plan {
         registries(plan, &mut checks).await;
         checks.push(key(plan, environment));
+        checks.extend(bucket(plan, environment).await);
     }
     checks.push(disk("disk for builds", &environment.scratch()));
     if plan.is_some() {
@@ -213,6 +215,31 @@ fn key(plan: &Plan, environment: &Environment) -> Check {
         Ok(keys) => Check::ok("key", keys.signer.certificate().fingerprint().grouped()),
         Err(error) => Check::missing("key", &error),
     }
+}
+
+/// The bucket that the project publishes to: whether it answers, and keeps the conditions of writes. A bucket that
+/// was not asked before is written to, below `.packhouse/`.
+async fn bucket(plan: &Plan, environment: &Environment) -> Option<Check> {
+    let to = plan.publish_to.as_deref()?;
+    let is_bucket = to.contains("://") && !to.to_ascii_lowercase().starts_with("file://");
+    if !is_bucket {
+        return None;
+    }
+    let asked = async {
+        let store = Store::open(to, &plan.root, &environment.access())?;
+        Ok::<_, packhouse_publish::Error>((store.name(), store.conditional_writes().await?))
+    };
+    Some(match asked.await {
+        Ok((name, ConditionalWrites::Honoured)) => {
+            Check::ok("bucket", format!("{name}, with conditional writes"))
+        }
+        Ok((name, ConditionalWrites::Ignored { what })) => Check::warning(
+            "bucket",
+            format!("{name} has no conditional writes: {what}"),
+            "publish with --single-writer, and never from two places at once",
+        ),
+        Err(error) => Check::missing("bucket", &error.into()),
+    })
 }
 
 /// The space where `path` is, or will be.

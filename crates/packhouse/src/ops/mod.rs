@@ -3,6 +3,7 @@
 //! Operations take options and an [`Environment`](crate::environment::Environment), tell what happens through
 //! an [`Event`] function, and return values; they never print. A newcomer starts at [`release()`].
 
+mod amend;
 mod base;
 mod build;
 mod diff;
@@ -14,12 +15,19 @@ mod inspect;
 mod keys;
 mod manifest;
 mod plan;
+mod promote;
+mod prune;
 mod publish;
 mod release;
+mod repair;
+mod rollback;
 mod sign;
+mod site;
 mod usage;
 mod verify;
+mod yank;
 
+pub use amend::{AmendOptions, Amended};
 pub use base::{BaseFailure, BaseOptions, BaseReport, BuiltImage, base};
 pub use build::{BuildOptions, BuildReport, Failure, build};
 pub use diff::{Change, ChangedFile, Difference, Lists, ScriptChange, diff};
@@ -34,11 +42,17 @@ pub use inspect::{Inspected, inspect};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};
 pub use plan::{PlanOptions, Planned, find_project, plan};
+pub use promote::promote;
+pub use prune::{PruneOptions, pin, prune, prune_plan};
 pub use publish::{PublishOptions, PublishReport, Site, publish};
 pub use release::{ReleaseOptions, ReleaseReport, Unpublished, release};
+pub use repair::{Repaired, repair};
+pub use rollback::roll_back;
 pub use sign::{sign_files, sign_manifest};
+pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
 pub use verify::{Proof, SiteProof, trusted_keyring, verify_file, verify_site};
+pub use yank::yank;
 
 /// A day in UTC, as in `2028-05-01`.
 pub fn day(time: std::time::SystemTime) -> String {

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::Plan;
 use packhouse_publish::{
-    BoxError, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer, Publication,
-    Sha256, Signature, Store, Upload, layout, publish as publish_to,
+    Access, BoxError, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer,
+    Publication, Sha256, Signature, Store, Upload, layout, publish as publish_to,
 };
 use packhouse_sign::{Keyring, Verified, verify_detached};
 use packhouse_site::{KeyInfo, Location, SiteInfo};
@@ -20,7 +20,7 @@ use super::{Event, Keys, OnEvent, UsageError, sign, verify};
 use crate::environment::Environment;
 
 /// The site of a project that names none, in its own directory.
-const DEFAULT_SITE: &str = "pkg/site";
+pub(super) const DEFAULT_SITE: &str = "pkg/site";
 
 /// For how long the signed list of releases is to be believed. Whoever keeps serving an old list can hide a
 /// release for that long at most.
@@ -31,6 +31,8 @@ const LIST_LIFE: i64 = 365 * 24 * 60 * 60;
 pub struct PublishOptions {
     /// The channel, instead of the one the packages were built for.
     pub channel: Option<String>,
+    /// Nobody else publishes meanwhile: storage without conditional writes will do.
+    pub single_writer: bool,
 }
 
 /// What publishing did.
@@ -62,19 +64,28 @@ impl Site {
     /// Opens the plan's site.
     ///
     /// # Errors
-    /// When it is somewhere this version cannot publish to.
-    pub fn open(plan: &Plan) -> Result<Site> {
+    /// When it is somewhere Packhouse cannot publish to, or customers cannot find it.
+    pub fn open(plan: &Plan, access: &Access) -> Result<Site> {
         let to = plan.publish_to.as_deref().unwrap_or(DEFAULT_SITE);
-        let store = Store::open(to, &plan.root)?;
-        let to = store
-            .directory()
-            .map_or_else(|| to.to_owned(), |path| without_steps_up(path).display().to_string());
+        let store = Store::open(to, &plan.root, access)?;
+        let to = match store.directory() {
+            Some(path) => without_steps_up(path).display().to_string(),
+            None if plan.public_url.is_none() => {
+                let help = "say in [publish] of dist/packhouse.toml where customers find it: public-url = \"https://…\"";
+                return Err(UsageError::new(format!("{} has no public address", store.name()), help).into());
+            }
+            None => store.name(),
+        };
         Ok(Site { store, to })
     }
 
     /// Whether it is a directory of this machine.
     pub fn is_local(&self) -> bool {
         self.store.directory().is_some()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Where it is.
@@ -108,7 +119,8 @@ pub async fn publish(
     environment: &Environment,
     on_event: OnEvent<'_>,
 ) -> Result<PublishReport> {
-    let site = Site::open(plan)?;
+    let access = environment.access().single_writer(options.single_writer);
+    let site = Site::open(plan, &access)?;
     let keys = Keys::open(plan, site.is_local(), environment, on_event)?;
     let built = sign::selected(plan)?;
     manifest(plan, &built, &site, &keys, options, environment, on_event).await
@@ -151,13 +163,11 @@ pub(super) async fn manifest(
         check_signature: &check_signature,
     };
     let renderer = Renderer { plan, site, keys, now: environment.now.as_second() };
-    let published = publish_to(
-        &site.store,
-        &publication,
-        |head, current| renderer.render(head, current).map_err(|error| format!("{error:#}").into()),
-        &|event| forward(event, on_event),
-    )
-    .await?;
+    let published =
+        publish_to(&site.store, &publication, |head, current| renderer.rendered(head, current), &|event| {
+            forward(event, on_event)
+        })
+        .await?;
     let channel = channels.first().map_or(layout::STABLE, String::as_str);
     let names: BTreeSet<&str> = manifest.packages.iter().map(|built| built.file.as_str()).collect();
     Ok(PublishReport {
@@ -229,20 +239,29 @@ fn upload(
         built: i64::from(built.time),
         revision: built.revision.clone(),
         channels: BTreeSet::from([options.channel.clone().unwrap_or_else(|| built.channel.clone())]),
+        published: None,
+        yanked: None,
+        rolled_back: BTreeSet::new(),
+        pinned: false,
         others: BTreeMap::new(),
     };
     Ok((Upload { package, file, signature }, verified))
 }
 
 /// Renders what is derived from the head.
-struct Renderer<'a> {
-    plan: &'a Plan,
-    site: &'a Site,
-    keys: &'a Keys,
-    now: i64,
+pub(super) struct Renderer<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) site: &'a Site,
+    pub(super) keys: &'a Keys,
+    pub(super) now: i64,
 }
 
 impl Renderer<'_> {
+    /// For [`packhouse_publish::publish()`] and its like.
+    pub(super) fn rendered(&self, head: &Head, current: &Current) -> Result<Vec<Object>, BoxError> {
+        self.render(head, current).map_err(|error| format!("{error:#}").into())
+    }
+
     fn render(&self, head: &Head, current: &Current) -> Result<Vec<Object>> {
         let object = |name: &str, media_type, bytes: Vec<u8>| -> Result<Object> {
             Ok(Object::mutable(ObjectPath::new(name)?, media_type, bytes))

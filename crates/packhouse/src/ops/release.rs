@@ -54,7 +54,8 @@ pub async fn release(
     environment: &Environment,
     on_event: OnEvent<'_>,
 ) -> Result<ReleaseReport> {
-    let site = Site::open(plan)?;
+    let access = environment.access().single_writer(options.publish.single_writer);
+    let site = Site::open(plan, &access)?;
     let keys = Keys::open(plan, site.is_local(), environment, on_event)?;
     let BuildReport { built, failures } = build(plan, source, &options.build, environment, on_event).await?;
     if built.is_empty() || (!failures.is_empty() && !options.keep_going) {

@@ -97,14 +97,15 @@ pub fn verify_file(
 /// # Errors
 /// Everything that is wrong, in one error.
 pub async fn verify_site(to: &str, keyring: &Keyring, environment: &Environment) -> Result<SiteProof> {
-    let store = Store::open(to, &environment.current_directory)?;
+    let store = Store::open(to, &environment.current_directory, &environment.access())?;
+    let scratch = Scratch::new(environment)?;
     let now: SystemTime = environment.now.into();
     let check = |_: &packhouse_publish::Package, file: &Path, signature: &[u8]| {
         let mut data = fs::File::open(file)?;
         let verified = verify_detached(signature, &mut data, keyring, now).map(|_| ());
         verified.map_err(|error| with_causes(&error).into())
     };
-    let report = check_site(&store, &check, &|_| {}).await?;
+    let report = check_site(&store, scratch.path(), &check, &|_| {}).await?;
     let mut problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     let list = check_list(&store, &report.head, keyring, now).await;
     let list = list.map_err(|error| problems.push(format!("{error:#}"))).ok();
@@ -119,6 +120,29 @@ pub async fn verify_site(to: &str, keyring: &Keyring, environment: &Environment)
             unlisted: report.unlisted.iter().map(ToString::to_string).collect(),
         }),
         _ => bail!("the site does not verify:\n  {}", problems.join("\n  ")),
+    }
+}
+
+/// A private directory for copies of what lies in a bucket; removed when dropped.
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes one.
+    pub(super) fn new(environment: &Environment) -> Result<Scratch> {
+        let directory = environment.scratch().join(format!("check-{}", std::process::id()));
+        fs::create_dir_all(&directory)?;
+        Ok(Scratch(directory))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left of it is in the directory for what is left.
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -16,7 +16,7 @@ pub fn exit_status(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.chain().any(|cause| {
         cause.is::<Problems>()
             || cause.is::<UsageError>()
-            || matches!(cause.downcast_ref(), Some(packhouse_publish::Error::Scheme { .. }))
+            || cause.downcast_ref().is_some_and(packhouse_publish::Error::is_configuration)
     });
     ExitCode::from(if is_usage { 2 } else { 1 })
 }

@@ -16,6 +16,15 @@ const COMMANDS: &[&str] = &[
     "diff",
     "publish",
     "release",
+    "plan",
+    "promote",
+    "yank",
+    "rollback",
+    "prune",
+    "repair",
+    "site",
+    "site list",
+    "site check",
     "key",
     "key export",
     "doctor",
@@ -58,7 +67,7 @@ fn every_command_that_help_lists_has_its_examples_tested() {
         let lines = below.lines().take_while(|line| !line.is_empty());
         lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect::<Vec<_>>()
     };
-    for group in ["", "target", "key"] {
+    for group in ["", "target", "site", "key"] {
         for name in listed(group).into_iter().filter(|name| name != "help") {
             let command = format!("{group} {name}");
             assert!(COMMANDS.contains(&command.trim()), "{command}");

@@ -30,6 +30,7 @@ mod publishing;
 mod registry;
 mod reproducible;
 mod secrets;
+mod site_commands;
 mod starting;
 mod verify_file;
 mod verify_site;

@@ -20,12 +20,9 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::{FlockOperation, OFlags};
 
 use super::temporary::{Temporary, remove_leftovers};
-use super::{Created, Listed, Swapped, Version};
+use super::{Created, LIMIT, Listed, Swapped, Version};
 use crate::digest::Hasher;
 use crate::{Body, Error, ObjectPath, Result, Sha256, layout};
-
-/// The most that is read into memory; a head with 80,000 packages fits.
-const LIMIT: u64 = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -165,7 +162,16 @@ impl Directory {
         }
     }
 
-    pub(super) fn clean_up(&self) -> Result<()> {
+    /// Reads what was just written.
+    pub(super) fn read_back(&self, path: &ObjectPath, expected: Sha256) -> Result<()> {
+        let found = self.digest(path)?.map_or(Sha256::of(b""), |(found, _)| found);
+        match found == expected {
+            true => Ok(()),
+            false => Err(Error::ReadBack { path: path.clone(), expected, found }),
+        }
+    }
+
+    pub(super) fn clean_up(&self) -> Result<usize> {
         let private = self.private();
         remove_leftovers(&private).map_err(writing(&private))
     }
@@ -305,7 +311,7 @@ fn sync(directory: &Path) -> Result<()> {
 }
 
 fn version_of(digest: Sha256) -> Version {
-    Version(digest.to_string())
+    Version { e_tag: Some(digest.to_string()), version: None }
 }
 
 fn reading(path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {

@@ -1,32 +1,81 @@
 //! Where a site is kept.
 //!
 //! [`Store`] offers what every publisher needs and every good bucket can do: read with a version, create
-//! what is not there, and replace what has not changed since it was read. Today it is a [directory]; other
-//! kinds of site become further backends here, and nothing above learns of them.
+//! what is not there, and replace what has not changed since it was read. It is a [directory] or a [bucket];
+//! nothing above learns which. [`Access`] says how a bucket is reached.
 
+mod access;
+mod bucket;
 mod directory;
+mod location;
 mod temporary;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Error, Lifetime, Object, ObjectPath, Result, Sha256};
+use crate::{Body, Error, Lifetime, Object, ObjectPath, Result, Sha256};
 use directory::Directory;
+use location::Location;
+
+pub use access::Access;
+pub use bucket::{ObjectStorage, StorageError, StorageErrorKind};
+
+/// The most that is read into memory; a head with 80,000 packages fits.
+const LIMIT: u64 = 64 << 20;
 
 /// A distribution site's storage. Cloning gives another handle to the same one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store {
     backend: Backend,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Backend {
     Directory(Arc<Directory>),
+    Bucket(Arc<bucket::Bucket>),
 }
 
 /// Which contents a mutable object had when it was read; only good for [`Store::swap`] in the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version(String);
+pub struct Version {
+    e_tag: Option<String>,
+    /// A generation, where storage counts.
+    version: Option<String>,
+}
+
+/// What is there, compared with what should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing has the name.
+    Missing,
+    /// The same bytes.
+    Identical,
+    /// Other bytes, with this digest.
+    Different(Sha256),
+}
+
+/// What storage makes of the conditions of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionalWrites {
+    /// It keeps them: any number of publishers may work at once.
+    Honoured,
+    /// It does not.
+    Ignored {
+        /// What was seen.
+        what: &'static str,
+    },
+}
+
+/// What reading again came to.
+pub(crate) enum Newer {
+    /// It has the version that is known.
+    Same,
+    /// It is not there.
+    Gone,
+    /// It has this contents and version.
+    Other(Vec<u8>, Version),
+}
 
 /// What [`Store::create`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,27 +105,70 @@ pub struct Listed {
 }
 
 impl Store {
-    /// Opens the site at `to`: a path, relative to `base`, or a `file://` URL. Nothing is read or written yet;
-    /// the directory is made by the first write.
+    /// Opens the site at `to`: a path, relative to `base`, a `file://` URL, or `s3://`, `gs://` or `az://` with a
+    /// bucket and a prefix. Nothing is read or written yet; a directory is made by the first write.
     ///
     /// # Errors
-    /// [`Error::Scheme`] for a kind of site that is not supported, [`Error::FileUrl`] for a `file://` URL that
-    /// names another machine or no absolute path.
-    pub fn open(to: &str, base: &Path) -> Result<Store> {
-        let root = match to.split_once("://") {
-            // Joined to `base`, nothing would be all of it.
-            None if to.is_empty() => return Err(Error::FileUrl { url: String::new() }),
-            None => base.join(to),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("file") => file_url(to, rest)?,
-            Some((scheme, _)) => return Err(Error::Scheme { scheme: scheme.escape_debug().to_string() }),
+    /// [`Error::Scheme`] for a kind of site that is not supported, [`Error::FileUrl`] and [`Error::BucketUrl`] for a
+    /// URL that names no place, [`Error::Credentials`] and [`Error::Profile`] for access that cannot work.
+    pub fn open(to: &str, base: &Path, access: &Access) -> Result<Store> {
+        let backend = match Location::parse(to, base)? {
+            Location::Directory(root) => Backend::Directory(Arc::new(Directory::new(root))),
+            Location::Bucket(place) => Backend::Bucket(Arc::new(access.bucket(&place)?)),
         };
-        Ok(Store { backend: Backend::Directory(Arc::new(Directory::new(root))) })
+        Ok(Store { backend })
+    }
+
+    /// A site below `prefix` in any storage that `object_store` has: one that lives in memory, one that this crate
+    /// does not know, one that a test makes fail. `name` is what it is called when something goes wrong.
+    pub fn over(storage: Arc<dyn ObjectStorage>, name: &str, prefix: &str) -> Store {
+        let bucket = bucket::Bucket::new(name.to_owned(), prefix.to_owned(), storage);
+        Store { backend: Backend::Bucket(Arc::new(bucket)) }
+    }
+
+    /// An empty site that lives in memory and is gone with its last handle.
+    pub fn in_memory() -> Store {
+        Store::over(Arc::new(object_store::memory::InMemory::new()), "memory", "")
     }
 
     /// Where the site lies on this machine, if it does.
     pub fn directory(&self) -> Option<&Path> {
         match &self.backend {
             Backend::Directory(directory) => Some(directory.root()),
+            Backend::Bucket(_) => None,
+        }
+    }
+
+    /// Where it is, for people: a path, or a URL without secrets.
+    pub fn name(&self) -> String {
+        match &self.backend {
+            Backend::Directory(directory) => directory.root().display().to_string(),
+            Backend::Bucket(bucket) => bucket.url.clone(),
+        }
+    }
+
+    /// Makes sure that several publishers may work here at once: that conditions of writes are honoured. A bucket
+    /// is asked once and remembers.
+    ///
+    /// # Errors
+    /// [`Error::Unconditional`] when they are not and the caller did not promise to be the [only
+    /// writer](Access::single_writer); [`Error::Storage`] when the storage does not answer.
+    pub async fn require_conditions(&self) -> Result<()> {
+        match &self.backend {
+            Backend::Directory(_) => Ok(()),
+            Backend::Bucket(bucket) => bucket.require_conditions().await,
+        }
+    }
+
+    /// As [`Store::require_conditions`], for whoever only wants to know. Writes to the private directory of a
+    /// bucket that was not asked yet.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the storage does not answer.
+    pub async fn conditional_writes(&self) -> Result<ConditionalWrites> {
+        match &self.backend {
+            Backend::Directory(_) => Ok(ConditionalWrites::Honoured),
+            Backend::Bucket(bucket) => bucket.conditional_writes().await,
         }
     }
 
@@ -85,8 +177,28 @@ impl Store {
     /// # Errors
     /// When it cannot be read or is larger.
     pub async fn read(&self, path: &ObjectPath) -> Result<Option<(Vec<u8>, Version)>> {
-        let path = path.clone();
-        self.blocking(move |directory| directory.read(&path)).await
+        match &self.backend {
+            Backend::Directory(directory) => {
+                let path = path.clone();
+                blocking(directory, move |directory| directory.read(&path)).await
+            }
+            Backend::Bucket(bucket) => bucket.read(path).await,
+        }
+    }
+
+    /// As [`Store::read`], without the contents when they have the version `known`.
+    pub(crate) async fn read_newer(&self, path: &ObjectPath, known: Option<&Version>) -> Result<Newer> {
+        if let Backend::Bucket(bucket) = &self.backend
+            && let Some(known) = known
+            && bucket.is_unchanged(path, known).await?
+        {
+            return Ok(Newer::Same);
+        }
+        Ok(match self.read(path).await? {
+            None => Newer::Gone,
+            Some((_, version)) if known == Some(&version) => Newer::Same,
+            Some((bytes, version)) => Newer::Other(bytes, version),
+        })
     }
 
     /// The digest and size of an object of any size; `None` when it is not there.
@@ -94,8 +206,13 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub async fn digest(&self, path: &ObjectPath) -> Result<Option<(Sha256, u64)>> {
-        let path = path.clone();
-        self.blocking(move |directory| directory.digest(&path)).await
+        match &self.backend {
+            Backend::Directory(directory) => {
+                let path = path.clone();
+                blocking(directory, move |directory| directory.digest(&path)).await
+            }
+            Backend::Bucket(bucket) => bucket.digest(path).await,
+        }
     }
 
     /// Creates an immutable object. A reader sees all of it or nothing, also after a crash.
@@ -120,15 +237,28 @@ impl Store {
     pub async fn create_telling(
         &self,
         object: &Object,
-        on_bytes: impl Fn(u64) + Send + 'static,
+        on_bytes: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Created> {
         assert_eq!(object.lifetime, Lifetime::Immutable, "{} is mutable: swap it", object.path);
-        let object = object.clone();
-        self.blocking(move |directory| directory.create(&object.path, &object.body, &on_bytes)).await
+        match &self.backend {
+            Backend::Directory(directory) => {
+                let object = object.clone();
+                let create = move |directory: &Directory| {
+                    let created = directory.create(&object.path, &object.body, &on_bytes)?;
+                    if created == Created::New {
+                        directory.read_back(&object.path, object.body.sha256())?;
+                    }
+                    Ok(created)
+                };
+                blocking(directory, create).await
+            }
+            Backend::Bucket(bucket) => bucket.create(object, &on_bytes).await,
+        }
     }
 
     /// Replaces a mutable object that still has the version `expected` (`None`: is still missing). A reader
-    /// sees the old or the new bytes, also after a crash.
+    /// sees the old or the new bytes, also after a crash. That it holds just these bytes already, whoever wrote them,
+    /// is a success, too: an answer may have got lost.
     ///
     /// # Errors
     /// [`Error::Changed`] when it has another version by now. Nothing is written then.
@@ -137,8 +267,16 @@ impl Store {
     /// When the object is immutable.
     pub async fn swap(&self, object: &Object, expected: Option<&Version>) -> Result<Swapped> {
         assert_eq!(object.lifetime, Lifetime::Mutable, "{} is immutable: create it", object.path);
-        let (object, expected) = (object.clone(), expected.cloned());
-        self.blocking(move |directory| directory.swap(&object.path, &object.body, expected.as_ref())).await
+        match &self.backend {
+            Backend::Directory(directory) => {
+                let (object, expected) = (object.clone(), expected.cloned());
+                let swap = move |directory: &Directory| {
+                    directory.swap(&object.path, &object.body, expected.as_ref())
+                };
+                blocking(directory, swap).await
+            }
+            Backend::Bucket(bucket) => bucket.swap(object, expected).await,
+        }
     }
 
     /// Every object whose name starts with `prefix`, sorted by name.
@@ -146,8 +284,13 @@ impl Store {
     /// # Errors
     /// When a directory cannot be read.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        let prefix = prefix.to_owned();
-        self.blocking(move |directory| directory.list(&prefix)).await
+        match &self.backend {
+            Backend::Directory(directory) => {
+                let prefix = prefix.to_owned();
+                blocking(directory, move |directory| directory.list(&prefix)).await
+            }
+            Backend::Bucket(bucket) => bucket.list(prefix).await,
+        }
     }
 
     /// Deletes an object; one that is not there is fine. Whoever calls this has made sure that nothing names
@@ -156,93 +299,115 @@ impl Store {
     /// # Errors
     /// When it cannot be deleted.
     pub async fn delete(&self, path: &ObjectPath) -> Result<()> {
-        let path = path.clone();
-        self.blocking(move |directory| directory.delete(&path)).await
+        match &self.backend {
+            Backend::Directory(directory) => {
+                let path = path.clone();
+                blocking(directory, move |directory| directory.delete(&path)).await
+            }
+            Backend::Bucket(bucket) => bucket.delete(path).await,
+        }
     }
 
-    /// Removes what killed publishers left unfinished; what a live one is writing is left alone.
+    /// Removes what killed publishers left unfinished, and returns how many things that were; what a live one is
+    /// writing is left alone. In a bucket a live one's looks like a dead one's: what is older than a day counts.
     ///
     /// # Errors
-    /// When the leftovers cannot be read or removed.
-    pub async fn clean_up(&self) -> Result<()> {
-        self.blocking(|directory| directory.clean_up()).await
-    }
-
-    /// A local file that holds the object, for programs and libraries that verify files.
-    pub(crate) fn local_file(&self, path: &ObjectPath) -> PathBuf {
+    /// When the leftovers cannot be listed or removed.
+    pub async fn clean_up(&self) -> Result<usize> {
         match &self.backend {
-            Backend::Directory(directory) => directory.location(path),
+            Backend::Directory(directory) => blocking(directory, Directory::clean_up).await,
+            Backend::Bucket(bucket) => bucket.clean_up().await,
         }
     }
 
-    /// Runs file work on a thread where it may block.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Directory) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let Backend::Directory(directory) = &self.backend;
-        let directory = Arc::clone(directory);
-        match tokio::task::spawn_blocking(move || work(&directory)).await {
-            Ok(result) => result,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(Error::Stopped),
+    /// Compares what is there with `body`, without writing.
+    ///
+    /// # Errors
+    /// When one of the two cannot be read.
+    pub async fn compare(&self, path: &ObjectPath, body: &Body) -> Result<Standing> {
+        match &self.backend {
+            Backend::Directory(_) => Ok(match self.digest(path).await? {
+                None => Standing::Missing,
+                Some((there, _)) if there == body.sha256() => Standing::Identical,
+                Some((there, _)) => Standing::Different(there),
+            }),
+            Backend::Bucket(bucket) => bucket.compare(path, body).await,
         }
     }
-}
 
-/// The path of a `file://` URL (RFC 8089): no host or `localhost`, percent-encoded.
-fn file_url(url: &str, rest: &str) -> Result<PathBuf> {
-    use std::os::unix::ffi::OsStringExt as _;
-    let wrong = || Error::FileUrl { url: url.escape_debug().to_string() };
-    let path = rest.strip_prefix("localhost").unwrap_or(rest);
-    if !path.starts_with('/') {
-        return Err(wrong());
-    }
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit =
-                    || rest.next().and_then(|digit| char::from(digit).to_digit(16)).ok_or_else(wrong);
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high << 4 | low).map_err(|_| wrong())?
+    /// A local file that holds the object, for programs and libraries that verify files, with its digest and size:
+    /// the object itself, or a copy of it in `scratch`, an existing directory, under the object's last name.
+    ///
+    /// # Errors
+    /// When it cannot be read, or not be copied.
+    pub async fn local_file(&self, path: &ObjectPath, scratch: &Path) -> Result<Option<LocalFile>> {
+        let bucket = match &self.backend {
+            Backend::Directory(directory) => {
+                let file = directory.location(path);
+                let found = self.digest(path).await?;
+                return Ok(found.map(|(sha256, size)| LocalFile { file, sha256, size, is_copy: false }));
             }
-            other => other,
-        });
+            Backend::Bucket(bucket) => bucket,
+        };
+        let file = scratch.join(path.file_name());
+        let writing = |source| Error::Write { path: file.clone(), source };
+        let mut copy = fs_err::File::create(&file).map_err(writing)?;
+        let mut write = |piece: &[u8]| {
+            use std::io::{Seek as _, Write as _};
+            if piece.is_empty() {
+                copy.set_len(0)?;
+                copy.rewind()?;
+            }
+            copy.write_all(piece)
+        };
+        let found = bucket.copy_out(path, &mut write).await;
+        let local = |(sha256, size)| LocalFile { file: file.clone(), sha256, size, is_copy: true };
+        match found {
+            Ok(Some(found)) => Ok(Some(local(found))),
+            other => {
+                let _ = fs_err::remove_file(&file);
+                other.map(|found| found.map(local))
+            }
+        }
     }
-    if bytes.contains(&0) {
-        return Err(wrong());
-    }
-    Ok(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An object as a file of this machine.
+#[derive(Debug)]
+pub struct LocalFile {
+    /// The file.
+    pub file: PathBuf,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Its size in bytes.
+    pub size: u64,
+    is_copy: bool,
+}
 
-    fn open(to: &str) -> Result<PathBuf> {
-        Store::open(to, Path::new("/project"))
-            .map(|store| store.directory().expect("a directory").to_path_buf())
-    }
-
-    #[test]
-    fn a_site_is_a_path_or_a_file_url() {
-        assert_eq!(open("site").unwrap(), Path::new("/project/site"));
-        assert_eq!(open("/srv/site").unwrap(), Path::new("/srv/site"));
-        assert_eq!(open("file:///srv/my%20site").unwrap(), Path::new("/srv/my site"));
-        assert_eq!(open("FILE://localhost/srv").unwrap(), Path::new("/srv"));
-    }
-
-    #[test]
-    fn other_kinds_of_site_are_named_without_the_rest_of_the_url() {
-        let error = open("s3://key:secret@bucket/x").unwrap_err();
-        assert_eq!(error.to_string(), "`s3://` sites cannot be published to yet");
-        assert!(error.help().unwrap().contains("file:///"));
-        for bad in
-            ["", "file://other-host/srv", "file://relative", "file:///%zz", "file:///a%00b", "file:///%4"]
-        {
-            assert!(matches!(open(bad), Err(Error::FileUrl { .. })), "{bad}");
+impl Drop for LocalFile {
+    fn drop(&mut self) {
+        if self.is_copy {
+            let _ = fs_err::remove_file(&self.file);
         }
+    }
+}
+
+impl fmt::Debug for Store {
+    /// Only where it is: what a bucket is reached with is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.name())
+    }
+}
+
+/// Runs file work on a thread where it may block.
+async fn blocking<T: Send + 'static>(
+    directory: &Arc<Directory>,
+    work: impl FnOnce(&Directory) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let directory = Arc::clone(directory);
+    match tokio::task::spawn_blocking(move || work(&directory)).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Stopped),
     }
 }

@@ -82,12 +82,13 @@ impl Drop for Temporary {
     }
 }
 
-/// Removes the unfinished files in `directory` that no live publisher is writing.
-pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
+/// Removes the unfinished files in `directory` that no live publisher is writing, and returns how many.
+pub(super) fn remove_leftovers(directory: &Path) -> io::Result<usize> {
     let entries = match fs_err::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         other => other?,
     };
+    let mut removed = 0;
     for entry in entries {
         let path = entry?.path();
         if !path.as_os_str().as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
@@ -105,11 +106,12 @@ pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
             other => other?,
         }
         match fs_err::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Ok(()) => removed += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 #[cfg(test)]

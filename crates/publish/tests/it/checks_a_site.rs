@@ -9,7 +9,7 @@ fn accept(_: &Package, _: &std::path::Path, _: &[u8]) -> Result<(), BoxError> {
 }
 
 async fn problems(site: &Site) -> Vec<String> {
-    let report = check_site(&site.store, &accept, &|_| {}).await.unwrap();
+    let report = check_site(&site.store, site.directory.path(), &accept, &|_| {}).await.unwrap();
     report.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -19,7 +19,7 @@ async fn a_published_site_has_no_problems() {
     site.publish(vec![site.upload("ubuntu 22.04", "a_1.deb", "a"), site.upload("rocky 8", "b-1.rpm", "b")])
         .await
         .unwrap();
-    let report = check_site(&site.store, &accept, &|_| {}).await.unwrap();
+    let report = check_site(&site.store, site.directory.path(), &accept, &|_| {}).await.unwrap();
     assert_eq!((report.problems, report.unlisted), (vec![], vec![]));
     assert_eq!(report.head.packages.len(), 2);
 }
@@ -54,7 +54,7 @@ async fn every_problem_is_found_in_one_walk() {
             "`ubuntu/ubuntu-d.x86_64.latest.txt` belongs to no release".into(),
         ]
     );
-    let report = check_site(&site.store, &accept, &|_| {}).await.unwrap();
+    let report = check_site(&site.store, site.directory.path(), &accept, &|_| {}).await.unwrap();
     assert_eq!(report.unlisted, [crate::site::object_path("ubuntu/d_1.deb")]);
 }
 
@@ -68,7 +68,7 @@ async fn the_callers_check_sees_each_package_and_its_signature() {
         assert_eq!(signature, b"signature of a");
         Err("the key is revoked".into())
     };
-    let report = check_site(&site.store, &check, &|_| {}).await.unwrap();
+    let report = check_site(&site.store, site.directory.path(), &check, &|_| {}).await.unwrap();
     assert_eq!(
         report.problems[0].to_string(),
         "`ubuntu/a_1.deb` is not signed as it should be: the key is revoked"
@@ -77,6 +77,7 @@ async fn the_callers_check_sees_each_package_and_its_signature() {
 
 #[tokio::test]
 async fn a_directory_that_is_no_site_is_said_to_be_none() {
-    let error = check_site(&Site::new().store, &accept, &|_| {}).await.unwrap_err();
+    let error =
+        check_site(&Site::new().store, std::path::Path::new("/tmp"), &accept, &|_| {}).await.unwrap_err();
     assert!(matches!(error, Error::NoHead), "{error}");
 }

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use packhouse_publish::{Head, Problem, Sha256, Store, check_site};
+use packhouse_publish::{Access, Head, Problem, Sha256, Store, check_site};
 
 use crate::site::{files, publisher};
 
@@ -97,12 +97,12 @@ fn check_as_a_customer(site: &Path, point: &str) {
 
 /// What `packhouse verify` sees: nothing but pointers that are behind.
 async fn check_as_verify(site: &Path, point: &str) {
-    let store = Store::open(site.to_str().unwrap(), site).unwrap();
+    let store = Store::open(site.to_str().unwrap(), site, &Access::default()).unwrap();
     if Head::read(&store).await.unwrap_or_else(|error| panic!("{point}: {error}")).is_none() {
         assert!(point.starts_with("first"), "{point}: the head is gone");
         return;
     }
-    let report = check_site(&store, &|_, _, _| Ok(()), &|_| {}).await.unwrap();
+    let report = check_site(&store, site, &|_, _, _| Ok(()), &|_| {}).await.unwrap();
     for problem in report.problems {
         let behind = match &problem {
             Problem::Pointer { .. } => true,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use packhouse_publish::{Error, Store};
+use packhouse_publish::{Access, Error, Store};
 
 use crate::site::{Site, files, publish_to};
 
@@ -40,7 +40,7 @@ async fn a_full_disk_leaves_the_site_as_it_was_and_making_room_lets_the_same_com
     let site = Site::new();
     let mount_point = site.directory.path().join("small");
     let Some(_mounted) = Small::mount(&mount_point) else { return };
-    let store = Store::open("small/site", site.directory.path()).unwrap();
+    let store = Store::open("small/site", site.directory.path(), &Access::default()).unwrap();
     publish_to(&store, vec![site.upload("ubuntu 22.04", "hello_1.deb", "1")]).await.unwrap();
     let root = mount_point.join("site");
     let before = files(&root);

@@ -2,10 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod bad_answers;
 mod checks_a_site;
+mod conformance;
 mod crashes;
+mod documented_format;
 mod full_disk;
+mod injector;
+mod interleavings;
+mod kills;
 mod many_publishers;
+mod moto;
 mod publishes_once;
+mod server;
 mod site;
 mod store_operations;

@@ -1,6 +1,6 @@
 //! Publishing, publishing again, and publishing what must not be published.
 
-use packhouse_publish::{Error, Head, Sha256, Store};
+use packhouse_publish::{Access, Error, Head, Sha256, Store};
 
 use crate::site::Site;
 
@@ -210,12 +210,12 @@ async fn what_a_newer_version_wrote_is_kept_or_refused() {
     let site = Site::new();
     let upload = site.upload("ubuntu 22.04", "hello_1.deb", "u");
     site.publish(vec![upload]).await.unwrap();
-    let newer = site.text("releases.json").replace("\"built\"", "\"yanked\": {\"why\": 1},\n      \"built\"");
+    let newer = site.text("releases.json").replace("\"built\"", "\"ebb\": {\"why\": 1},\n      \"built\"");
     fs_err::write(site.path("releases.json"), newer.replace("\"name\"", "\"tide\": [],\n  \"name\""))
         .unwrap();
     site.publish(vec![site.upload("ubuntu 22.04", "hello_2.deb", "v")]).await.unwrap();
     let text = site.text("releases.json");
-    assert!(text.contains("\"yanked\"") && text.contains("\"tide\""), "{text}");
+    assert!(text.contains("\"ebb\"") && text.contains("\"tide\""), "{text}");
 
     fs_err::write(site.path("releases.json"), text.replace("\"format\": 1", "\"format\": 2")).unwrap();
     let error = site.publish(vec![site.upload("ubuntu 22.04", "hello_3.deb", "w")]).await.unwrap_err();
@@ -277,6 +277,6 @@ async fn a_head_that_contradicts_itself_is_refused() {
         assert!(Head::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
     }
     assert!(Head::parse(b"<html>").is_err());
-    let store = Store::open("nowhere", site.directory.path()).unwrap();
+    let store = Store::open("nowhere", site.directory.path(), &Access::default()).unwrap();
     assert!(Head::read(&store).await.unwrap().is_none());
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use packhouse_publish::{
-    BoxError, Current, Event, Head, Object, ObjectPath, Package, Publication, Published, Result, Sha256,
-    Signature, Store, Upload, layout,
+    Access, BoxError, Current, Event, Head, Object, ObjectPath, Package, Publication, Published, Result,
+    Sha256, Signature, Store, Upload, layout,
 };
 
 pub const KEY: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
@@ -19,7 +19,7 @@ impl Site {
     pub fn new() -> Site {
         let directory = tempfile::tempdir().unwrap();
         fs_err::create_dir(directory.path().join("pkg")).unwrap();
-        let store = Store::open("site", directory.path()).unwrap();
+        let store = Store::open("site", directory.path(), &Access::default()).unwrap();
         Site { directory, store }
     }
 
@@ -61,6 +61,10 @@ impl Site {
             built: 1_700_000_000,
             revision: "611a16f".into(),
             channels: ["stable".to_owned()].into(),
+            published: None,
+            yanked: None,
+            rolled_back: Default::default(),
+            pinned: false,
             others: BTreeMap::new(),
         };
         Upload { package, file, signature: format!("signature of {contents}").into_bytes() }

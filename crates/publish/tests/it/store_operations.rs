@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use packhouse_publish::{Body, Created, Error, Lifetime, Object, Sha256, Swapped};
+use packhouse_publish::{Access, Body, Created, Error, Lifetime, Object, Sha256, Swapped};
 
 use crate::site::{Site, object_path};
 
@@ -111,7 +111,8 @@ async fn a_pipe_or_directory_where_an_object_should_be_is_refused_at_once() {
 async fn a_path_that_cannot_be_written_is_named_with_the_fix() {
     let site = Site::new();
     // /proc is read-only in the sense that matters, also for root.
-    let store = packhouse_publish::Store::open("/proc/packhouse", site.directory.path()).unwrap();
+    let store =
+        packhouse_publish::Store::open("/proc/packhouse", site.directory.path(), &Access::default()).unwrap();
     let error = store.create(&immutable("one")).await.unwrap_err();
     assert!(matches!(error, Error::Write { .. }), "{error}");
     assert_eq!(error.to_string(), "cannot write `/proc/packhouse`");

@@ -1,0 +1,491 @@
+//! Putting an immutable object into a bucket, and making sure that it arrived.
+//!
+//! A small one takes one request; a large one goes in parts, some at a time, and shows when it is completed.
+//! Afterwards the storage's ETag is compared with the MD5 digest of what was sent: S3 and those that speak like
+//! it compute it over what they received (of a multipart upload: over the digests of the parts). Where the ETag
+//! is something else (encryption with a customer's key, Azure, Google's multipart uploads) the object is read
+//! back.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
+use md5::{Digest as _, Md5};
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path as Key;
+use object_store::{
+    CopyMode, CopyOptions, Error as Refusal, MultipartUpload, ObjectStore as _, PutMultipartOptions,
+    PutOptions, PutPayload,
+};
+use tokio::task::JoinSet;
+
+use super::{Bucket, attributes, fault, is_condition, repeating};
+use crate::digest::Hasher;
+use crate::store::Created;
+use crate::{Body, Error, Object, Result, Sha256};
+
+/// The size of a part. S3 wants at least 5 MiB, R2 the same for all but the last.
+pub(super) const PART: u64 = 8 << 20;
+/// S3's limit; a larger file has larger parts.
+const MOST_PARTS: u64 = 10_000;
+
+/// How large the parts of a file are.
+fn part_size(size: u64) -> u64 {
+    PART.max(size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20))
+}
+
+/// The ETag that S3 gives, and the size.
+pub(super) struct Expected {
+    pub(super) size: u64,
+    tag: String,
+}
+
+impl Expected {
+    fn new(parts: &[[u8; 16]], size: u64) -> Expected {
+        let tag = match parts {
+            [whole] if size <= PART => hex(whole),
+            parts => format!("{}-{}", hex(&Md5::digest(parts.concat()).into()), parts.len()),
+        };
+        Expected { size, tag }
+    }
+
+    /// Whether the storage's ETag shows that it holds just these bytes.
+    pub(super) fn is(&self, e_tag: Option<&str>) -> bool {
+        e_tag.is_some_and(|e_tag| e_tag.trim_matches('"').eq_ignore_ascii_case(&self.tag))
+    }
+}
+
+fn hex(digest: &[u8; 16]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the ETag of an object with this body would be.
+pub(super) async fn expected_tag(body: &Body) -> Result<Expected> {
+    let mut pieces = Pieces::of(body).await?;
+    let mut digests = Vec::new();
+    let mut size = 0;
+    while let Some(piece) = pieces.next().await? {
+        size += piece.len() as u64;
+        digests.push(Md5::digest(&piece).into());
+    }
+    if digests.is_empty() {
+        digests.push(Md5::digest([]).into());
+    }
+    Ok(Expected::new(&digests, size))
+}
+
+impl Bucket {
+    pub(in crate::store) async fn create(
+        &self,
+        object: &Object,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Created> {
+        let mut pieces = Pieces::of(&object.body).await?;
+        let is_large = pieces.size > PART;
+        // A small one is just tried. Without conditions, looking first is all there is.
+        if (is_large || !self.conditions.load(Ordering::Relaxed))
+            && let Some(created) = self.settle(&object.path, &object.body).await?
+        {
+            return Ok(created);
+        }
+        let (tag, expected) = match is_large {
+            false => {
+                let bytes = pieces.whole().await?;
+                pieces.check(object)?;
+                match self.create_small(object, bytes.clone()).await? {
+                    Put::Found(created) => return Ok(created),
+                    Put::Written(tag) => {
+                        on_bytes(bytes.len() as u64);
+                        (tag, Expected::new(&[Md5::digest(&bytes).into()], bytes.len() as u64))
+                    }
+                }
+            }
+            true => {
+                let (put, expected) = self.create_large(object, pieces, on_bytes).await?;
+                match put {
+                    Put::Found(created) => return Ok(created),
+                    Put::Written(tag) => (tag, expected),
+                }
+            }
+        };
+        if !expected.is(tag.as_deref()) {
+            self.read_back(object).await?;
+        }
+        Ok(Created::New)
+    }
+
+    async fn read_back(&self, object: &Object) -> Result<()> {
+        let expected = object.body.sha256();
+        let found = self.digest(&object.path).await?.map_or(Sha256::of(b""), |(found, _)| found);
+        match found == expected {
+            true => Ok(()),
+            false => Err(Error::ReadBack { path: object.path.clone(), expected, found }),
+        }
+    }
+
+    async fn create_small(&self, object: &Object, bytes: Vec<u8>) -> Result<Put> {
+        let key = self.key(object.path.as_str())?;
+        let payload = PutPayload::from(bytes);
+        let mut attempt = 1;
+        loop {
+            let options = PutOptions { mode: self.mode(None), ..attributes(object).into() };
+            match self.storage.put_opts(&key, payload.clone(), options).await {
+                Ok(done) => return Ok(Put::Written(done.e_tag)),
+                Err(refusal) if is_condition(&refusal) => {
+                    if let Some(created) = self.settle(&object.path, &object.body).await? {
+                        return Ok(Put::Found(created));
+                    }
+                    // S3's 409: another one is being created at this moment, and may yet fail.
+                    if attempt >= fault::TRIES {
+                        return Err(self.failed("write", object.path.as_str(), &refusal));
+                    }
+                }
+                // Safe to repeat: if it was applied, the next one finds it.
+                Err(refusal) if fault::is_passing(&refusal) && attempt < fault::TRIES => {}
+                Err(refusal) => return Err(self.failed("write", object.path.as_str(), &refusal)),
+            }
+            fault::back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn create_large(
+        &self,
+        object: &Object,
+        pieces: Pieces,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(Put, Expected)> {
+        let conditions = self.conditions.load(Ordering::Relaxed);
+        let name = object.path.as_str();
+        // Without a conditional completion the upload goes to a name of its own, and is copied if absent.
+        let goes_elsewhere = self.completes_if_absent.is_none() && conditions;
+        let target = if goes_elsewhere { Bucket::private_name("upload") } else { name.to_owned() };
+        let key = self.key(&target)?;
+        let options = PutMultipartOptions::from(attributes(object));
+        let way = match self.completes_if_absent.is_some() {
+            true => {
+                let begin = || self.storage.create_multipart_opts(&key, options.clone());
+                repeating!(self, "upload", name, begin())?.map(Way::Numbered)
+            }
+            // Azure takes content types only at the end, which this remembers.
+            false => {
+                let begin = || self.storage.put_multipart_opts(&key, options.clone());
+                repeating!(self, "upload", name, begin())?.map(Way::Remembered)
+            }
+        };
+        let mut upload = Upload { key, way: way.ok_or_else(|| self.no_upload(name))? };
+        let result = async {
+            let (parts, expected) = self.upload_parts(&mut upload, object, pieces, on_bytes).await?;
+            let put = match goes_elsewhere {
+                false => self.complete(&mut upload, object, parts, conditions).await?,
+                true => self.complete_elsewhere(&mut upload, &target, object, parts).await?,
+            };
+            Ok((put, expected))
+        }
+        .await;
+        if !matches!(result, Ok((Put::Written(_), _))) {
+            // Best effort: what cannot be given up now is given up by a later clean-up.
+            let _ = match &mut upload.way {
+                Way::Numbered(id) => self.storage.abort_multipart(&upload.key, id).await,
+                Way::Remembered(upload) => upload.abort().await,
+            };
+        }
+        result
+    }
+
+    fn no_upload(&self, name: &str) -> Error {
+        let refusal = Refusal::Generic { store: "storage", source: "the upload is not known there".into() };
+        self.failed("upload", name, &refusal)
+    }
+
+    /// Sends the parts, [a few](super::PARTS_AT_ONCE) at a time, and checks that they are what was announced.
+    async fn upload_parts(
+        &self,
+        upload: &mut Upload,
+        object: &Object,
+        mut pieces: Pieces,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(Vec<PartId>, Expected)> {
+        let mut running = JoinSet::new();
+        let mut done = Vec::new();
+        let mut size = 0;
+        let mut count = 0;
+        loop {
+            let permit = Arc::clone(&self.parts).acquire_owned().await.map_err(|_| Error::Stopped)?;
+            let Some(piece) = pieces.next().await? else { break };
+            size += piece.len() as u64;
+            let length = piece.len() as u64;
+            let digest: [u8; 16] = Md5::digest(&piece).into();
+            let sent = self.send(upload, count, PutPayload::from(piece));
+            let index = count;
+            running.spawn(async move {
+                let sent = sent.await;
+                drop(permit);
+                sent.map(|part| (index, part, digest, length))
+            });
+            count += 1;
+            while let Some(finished) = running.try_join_next() {
+                done.push(self.part(finished, object, on_bytes)?);
+            }
+        }
+        pieces.check(object)?;
+        while let Some(finished) = running.join_next().await {
+            done.push(self.part(finished, object, on_bytes)?);
+        }
+        done.sort_by_key(|(index, ..)| *index);
+        let digests: Vec<[u8; 16]> = done.iter().map(|(_, _, digest)| *digest).collect();
+        Ok((done.into_iter().filter_map(|(_, part, _)| part).collect(), Expected::new(&digests, size)))
+    }
+
+    /// Sends a part; the future needs nothing of `self` any more.
+    fn send(
+        &self,
+        upload: &mut Upload,
+        index: usize,
+        payload: PutPayload,
+    ) -> BoxFuture<'static, Result<Option<PartId>, Refusal>> {
+        let id = match &mut upload.way {
+            Way::Numbered(id) => id.clone(),
+            Way::Remembered(upload) => return upload.put_part(payload).map_ok(|()| None).boxed(),
+        };
+        let (storage, key) = (Arc::clone(&self.storage), upload.key.clone());
+        async move {
+            let mut attempt = 1;
+            // A part may always be sent again: the same number replaces it.
+            loop {
+                match storage.put_part(&key, &id, index, payload.clone()).await {
+                    Err(refusal) if fault::is_passing(&refusal) && attempt < fault::TRIES => {
+                        fault::back_off(attempt).await;
+                        attempt += 1;
+                    }
+                    sent => return sent.map(Some),
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn part(
+        &self,
+        finished: Result<Result<SentPart, Refusal>, tokio::task::JoinError>,
+        object: &Object,
+        on_bytes: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(usize, Option<PartId>, [u8; 16])> {
+        match finished {
+            Ok(Ok((index, part, digest, length))) => {
+                on_bytes(length);
+                Ok((index, part, digest))
+            }
+            Ok(Err(refusal)) => Err(self.failed("upload", object.path.as_str(), &refusal)),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(Error::Stopped),
+        }
+    }
+
+    async fn complete(
+        &self,
+        upload: &mut Upload,
+        object: &Object,
+        parts: Vec<PartId>,
+        conditions: bool,
+    ) -> Result<Put> {
+        let completed = match (&self.completes_if_absent, conditions) {
+            (Some(conditional), true) => self.complete_by(&**conditional, upload, parts).await,
+            _ => self.complete_by(&*self.storage, upload, parts).await,
+        };
+        match completed {
+            Ok(tag) => Ok(Put::Written(tag)),
+            // The answer of a first try that succeeded may have got lost: then the upload is gone, and it is there.
+            Err(refusal) => match self.settle(&object.path, &object.body).await? {
+                Some(created) => Ok(Put::Found(created)),
+                None => Err(self.failed("upload", object.path.as_str(), &refusal)),
+            },
+        }
+    }
+
+    async fn complete_by<S: MultipartStore + ?Sized>(
+        &self,
+        storage: &S,
+        upload: &mut Upload,
+        parts: Vec<PartId>,
+    ) -> Result<Option<String>, Refusal> {
+        let mut attempt = 1;
+        loop {
+            let completed = match &mut upload.way {
+                Way::Numbered(id) => storage.complete_multipart(&upload.key, id, parts.clone()).await,
+                Way::Remembered(upload) => return upload.complete().await.map(|done| done.e_tag),
+            };
+            match completed {
+                Err(refusal) if fault::is_passing(&refusal) && attempt < fault::TRIES => {
+                    fault::back_off(attempt).await;
+                    attempt += 1;
+                }
+                done => return done.map(|done| done.e_tag),
+            }
+        }
+    }
+
+    /// Completes an upload under its own name, and copies it to the object's if nothing is there.
+    async fn complete_elsewhere(
+        &self,
+        upload: &mut Upload,
+        target: &str,
+        object: &Object,
+        parts: Vec<PartId>,
+    ) -> Result<Put> {
+        let name = object.path.as_str();
+        let key = self.key(name)?;
+        let copied = async {
+            if let Err(refusal) = self.complete_by(&*self.storage, upload, parts).await
+                && self.head(target).await?.is_none()
+            {
+                return Err(self.failed("upload", name, &refusal));
+            }
+            let mut attempt = 1;
+            loop {
+                let options = CopyOptions::new().with_mode(CopyMode::Create);
+                match self.storage.copy_opts(&upload.key, &key, options).await {
+                    Ok(()) => return Ok(Put::Written(None)),
+                    Err(refusal) if is_condition(&refusal) => {
+                        let created = self.settle(&object.path, &object.body).await?;
+                        return created.map(Put::Found).ok_or_else(|| self.failed("copy", name, &refusal));
+                    }
+                    Err(refusal) if fault::is_passing(&refusal) && attempt < fault::TRIES => {
+                        fault::back_off(attempt).await;
+                        attempt += 1;
+                    }
+                    Err(refusal) => return Err(self.failed("copy", name, &refusal)),
+                }
+            }
+        }
+        .await;
+        let _ = self.delete_named(target).await;
+        copied
+    }
+}
+
+/// Index, identity, MD5 digest and length of a part that was sent.
+type SentPart = (usize, Option<PartId>, [u8; 16], u64);
+
+/// What became of an attempt to create an object.
+enum Put {
+    /// It is there now, with this ETag.
+    Written(Option<String>),
+    /// It was there.
+    Found(Created),
+}
+
+/// A multipart upload under way.
+struct Upload {
+    key: Key,
+    way: Way,
+}
+
+enum Way {
+    /// By its identity, and parts by their numbers.
+    Numbered(String),
+    /// By a value that remembers its parts.
+    Remembered(Box<dyn MultipartUpload>),
+}
+
+/// The parts of a body, read one after the other and hashed.
+struct Pieces {
+    source: Source,
+    size: u64,
+    part: u64,
+    hasher: Hasher,
+}
+
+enum Source {
+    Bytes(Option<Vec<u8>>),
+    File(PathBuf, Arc<fs_err::File>),
+}
+
+impl Pieces {
+    async fn of(body: &Body) -> Result<Pieces> {
+        let (source, size) = match body {
+            Body::Bytes(bytes) => (Source::Bytes(Some(bytes.clone())), bytes.len() as u64),
+            Body::File { path, .. } => {
+                let wanted = path.clone();
+                let opened = blocking(move || {
+                    let file = fs_err::File::open(&wanted)?;
+                    let size = file.metadata()?.len();
+                    Ok((file, size))
+                });
+                let reading = |source| Error::Read { path: path.clone(), source };
+                let (file, size) = opened.await?.map_err(reading)?;
+                (Source::File(path.clone(), Arc::new(file)), size)
+            }
+        };
+        // Bytes are small by what they are for; a part of them would have no use.
+        let part = if matches!(source, Source::Bytes(_)) { u64::MAX } else { part_size(size) };
+        Ok(Pieces { source, size, part, hasher: Hasher::default() })
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let piece = match &mut self.source {
+            Source::Bytes(bytes) => match bytes.take() {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
+            Source::File(path, file) => {
+                let (file, part) = (Arc::clone(file), self.part);
+                let read = blocking(move || {
+                    use std::io::Read as _;
+                    let mut bytes = Vec::with_capacity(usize::try_from(part.min(1 << 30)).unwrap_or(1 << 30));
+                    (&*file).take(part).read_to_end(&mut bytes)?;
+                    Ok(bytes)
+                });
+                read.await?.map_err(|source| Error::Read { path: path.clone(), source })?
+            }
+        };
+        self.hasher.update(&piece);
+        Ok(Some(piece).filter(|piece| !piece.is_empty()))
+    }
+
+    /// All of it at once.
+    async fn whole(&mut self) -> Result<Vec<u8>> {
+        Ok(self.next().await?.unwrap_or_default())
+    }
+
+    /// Whether what was read is what the object should be.
+    fn check(&mut self, object: &Object) -> Result<()> {
+        let (found, _) = std::mem::take(&mut self.hasher).finish();
+        match &object.body {
+            Body::File { path, sha256 } if found != *sha256 => {
+                Err(Error::SourceChanged { path: path.clone(), expected: *sha256, found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<std::io::Result<T>> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_grow_with_the_file_so_that_there_are_never_too_many() {
+        for size in [PART + 1, 80 << 30, 5 << 40] {
+            let part = part_size(size);
+            assert!(size.div_ceil(part) <= MOST_PARTS, "{size}");
+            assert_eq!(part % (1 << 20), 0);
+        }
+        assert_eq!(part_size(30_000_000), PART);
+    }
+
+    #[tokio::test]
+    async fn an_etag_is_compared_as_s3_makes_it() {
+        let small = expected_tag(&Body::Bytes(b"abc".to_vec())).await.unwrap();
+        // RFC 1321's example.
+        assert!(small.is(Some("\"900150983cd24fb0d6963f7d28e17f72\"")));
+        assert!(!small.is(None) && !small.is(Some("\"1\"")));
+    }
+}
