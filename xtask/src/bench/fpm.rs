@@ -46,7 +46,7 @@ pub(super) fn run(words: &[String]) -> Result<()> {
     fs::write(tiny.join("hello"), "hello\n")?;
     let has_fpm = Command::new("fpm").arg("--version").output().is_ok_and(|output| output.status.success());
     let source = if has_fpm { "fpm" } else { "fpm 1.17.0, as recorded" };
-    say(&format!("| | ours, wall | ours, CPU | {source}, CPU | CPU ÷ ours |\n|---|---:|---:|---:|---:|\n"));
+    say(&format!("| | ours, wall | ours, CPU | {source}, CPU | CPU ÷ ours |\n|---|---:|---:|---:|---:|"));
     for (case, flags, recorded) in ROWS {
         let is_tiny = case == "tiny";
         if !is_tiny && words.iter().any(|word| word == "tiny") {
@@ -61,7 +61,7 @@ pub(super) fn run(words: &[String]) -> Result<()> {
             false => Duration::from_millis(recorded),
         };
         say(&format!(
-            "| {case}, `{}` | {:.1} ms | {:.1} ms | {:.0} ms | {:.1} |\n",
+            "| {case}, `{}` | {:.1} ms | {:.1} ms | {:.0} ms | {:.1} |",
             flags.join(" "),
             wall.as_secs_f64() * 1000.0,
             cpu.as_secs_f64() * 1000.0,

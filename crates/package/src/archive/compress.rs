@@ -1,13 +1,14 @@
 //! Compressed streams whose bytes do not depend on the number of threads.
 //!
 //! A package built twice must be the same file, on a laptop and on a build server with 64 processors. None of
-//! the three compressors promises that by itself:
+//! the first three compressors promises that by itself:
 //!
 //! | stream | specification | how it is made independent of threads |
 //! |---|---|---|
 //! | gzip | RFC 1952, RFC 1951 | our own: chunks of fixed size, each with the 32 KiB before it as dictionary |
 //! | xz | <https://tukaani.org/xz/xz-file-format.txt> | always liblzma's multi-threaded encoder: blocks of fixed size |
 //! | zstd | RFC 8878 | always zstd's multi-threaded encoder, whose output differs from the single-threaded one |
+//! | bzip2 | – | always on one thread |
 //!
 //! [`Encoder`] gathers what is written into large pieces, and never flushes a compressor before the end: a
 //! flush per file makes the stream several percent longer and keeps the threads from working side by side.
@@ -333,6 +334,20 @@ mod tests {
             encoder.flush().unwrap();
         }
         encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn bzip2_is_one_stream_and_has_no_seam() {
+        let bytes = sample(2_000_000);
+        let resources = Resources { threads: NonZeroUsize::new(2).unwrap() };
+        let mut encoder = Encoder::new(Compression::Bzip2(9), resources, Vec::new()).unwrap();
+        encoder.write_all(&bytes).unwrap();
+        let stream = encoder.finish().unwrap();
+        let mut read = Vec::new();
+        std::io::Read::read_to_end(&mut bzip2::read::BzDecoder::new(&stream[..]), &mut read).unwrap();
+        assert!(read == bytes);
+        let encoder = Encoder::new(Compression::Bzip2(9), resources, Vec::new()).unwrap();
+        assert!(encoder.seam().is_err());
     }
 
     #[test]

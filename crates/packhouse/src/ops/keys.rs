@@ -105,6 +105,21 @@ pub fn signing_certificate(
     }
 }
 
+/// The key of the environment alone, ready to sign: for what is signed without a project.
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub(super) fn of_environment(environment: &Environment) -> Result<Box<dyn Signer>> {
+    let Some(armored) = environment.secret(SIGNING_KEY) else {
+        let help = format!("put an armored secret key into ${SIGNING_KEY}");
+        return Err(UsageError::new("no key signs the package", help).into());
+    };
+    let passphrase = passphrase(None, environment)?;
+    KeySource::Text { armored, passphrase }
+        .open(environment.now.into())
+        .context("the signing key cannot be used")
+}
+
 /// The key of the environment, else the project's.
 fn configured(plan: &Plan, environment: &Environment) -> Result<Option<KeySource>> {
     let passphrase = passphrase(plan.passphrase_file.as_deref(), environment)?;

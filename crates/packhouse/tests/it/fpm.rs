@@ -1,6 +1,7 @@
 //! `packhouse fpm`: what fpm made of the same command lines (1.17.0, run beside it when these were written), and where
 //! ours differs on purpose (docs/reference/fpm.md).
 
+mod beside_fpm;
 mod converts;
 mod outputs;
 mod says;

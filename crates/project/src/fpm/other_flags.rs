@@ -9,8 +9,9 @@ const fn flag(long: &'static str, value: Value) -> Flag {
 
 use Value::{Many, One, Switch};
 
-/// All of them, sorted by type.
+/// Packhouse's own, and then all of fpm's, sorted by type.
 pub(super) const OTHER_FLAGS: &[Flag] = &[
+    flag("packhouse-sign", Switch),
     flag("cpan-cpanm-bin", One),
     flag("cpan-cpanm-force", Switch),
     flag("cpan-mirror", One),

@@ -251,6 +251,9 @@ fn run(line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<(
     let time = fixed.or(draft.newest()).unwrap_or_else(earliest);
     draft.fill_in_scripts(line)?;
 
+    // Before anything is written, so that it does not fail on the last step.
+    let signer =
+        line.is_on("packhouse-sign").then(|| super::keys::of_environment(environment)).transpose()?;
     let context = Context { line, environment, log, time, from };
     let output = output::of(to, draft, &context)?;
     let shown = output_path(line, output.as_ref(), environment);
@@ -259,6 +262,12 @@ fn run(line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<(
         check_output(&path, &shown, line, log)?;
     }
     output.write(&path, &shown, &context)?;
+    if let Some(signer) = signer {
+        let now = environment.now.into();
+        let signature = signer.detached(&mut fs::File::open(&path)?, now)?;
+        fs::write(super::sign::signature_path(&path), signature.as_bytes())?;
+        log.result("Created signature", &format!("{shown}.asc"));
+    }
     log.result("Created package", &shown);
     Ok(())
 }

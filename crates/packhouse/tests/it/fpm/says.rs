@@ -117,7 +117,7 @@ fn names_are_cleaned_up_and_tokens_filled_in() {
         let run = fpm.run(&format!("-s dir -f {words} file1"));
         let line = format!("{{:message=>\"Created package\", :path=>\"{path}\"}}");
         assert!(run.stdout.lines().any(|said| said == line), "{words}: {}{}", run.stdout, run.stderr);
-        assert!(fpm.path(&path).is_file(), "{path}");
+        assert!(fpm.path(path).is_file(), "{path}");
     }
 }
 
@@ -155,6 +155,26 @@ fn templates_are_filled_in_and_what_is_none_is_refused() {
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn a_signature_is_written_beside_the_package_by_the_key_of_the_environment() {
+    let fpm = Fpm::new();
+    let now = std::time::SystemTime::now();
+    let key = packhouse_sign::generate("Fpm <fpm@example.org>", now, None).unwrap();
+    let secret = String::from_utf8(key.secret.expose().to_vec()).unwrap();
+    let words = "-s dir -t deb -n app --packhouse-sign file1";
+    let run = fpm.run(words);
+    assert!(run.status == Some(1) && run.stderr.contains("no key signs the package"), "{}", run.stderr);
+    assert!(!fpm.path("app_1.0_amd64.deb").exists());
+    let run = fpm.run_with(words, &[("PACKHOUSE_SIGNING_KEY", &secret)]);
+    assert_eq!(run.status, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("Created signature\", :path=>\"app_1.0_amd64.deb.asc\""), "{}", run.stdout);
+    let keyring = packhouse_sign::Keyring::from_certificates([key.certificate]);
+    let mut package = fs::File::open(fpm.path("app_1.0_amd64.deb")).unwrap();
+    let signature = fpm.read("app_1.0_amd64.deb.asc");
+    let later = now + std::time::Duration::from_secs(60);
+    packhouse_sign::verify_detached(&signature, &mut package, &keyring, later).unwrap();
 }
 
 #[test]

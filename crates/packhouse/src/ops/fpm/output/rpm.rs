@@ -114,8 +114,8 @@ fn write(package: &Package, path: &Path) -> Result<()> {
 fn refuse(line: &CommandLine) -> Result<()> {
     if line.is_on("rpm-sign") {
         return Err(anyhow::anyhow!(
-            "Packhouse does not put signatures into an rpm yet; leave out --rpm-sign, and sign the finished file: \
-             `packhouse sign FILE` writes FILE.asc beside it, `rpmsign --addsign FILE` puts one inside"
+            "Packhouse does not put signatures into an rpm yet; leave out --rpm-sign, and put one into the finished \
+             file with `rpmsign --addsign FILE`; --packhouse-sign writes one beside it"
         )
         .into());
     }
