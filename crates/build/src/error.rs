@@ -96,6 +96,30 @@ pub enum Error {
         /// Everything it printed.
         log: PathBuf,
     },
+    /// An image was built and is not in the engine.
+    #[error("{reference} was built, and {program} does not have it")]
+    NotLoaded {
+        /// The engine.
+        program: &'static str,
+        /// The image.
+        reference: String,
+    },
+    /// A container ended before its build did.
+    #[error(
+        "the container, or the connection to {program}, was lost during command {number} of {total}: {command}"
+    )]
+    Lost {
+        /// The engine.
+        program: &'static str,
+        /// Which command, from 1.
+        number: usize,
+        /// Of how many.
+        total: usize,
+        /// As the project wrote it.
+        command: String,
+        /// Everything it printed.
+        log: PathBuf,
+    },
     /// There is nothing to build in.
     #[error("there is no base image {reference}{}", because(.reason.as_deref()))]
     NoBaseImage {
@@ -163,6 +187,20 @@ impl Error {
             Error::EngineProgram { program, .. } => {
                 Some(format!("install `{program}`, or build on this machine with `--engine host`"))
             }
+            // A socket's permissions; an ssh that is refused says `Permission denied (publickey)`.
+            Error::EngineAway { program, message } if message.contains("permission denied") => Some(format!(
+                "add this user to the group `{program}` and log in anew, or name another engine with DOCKER_HOST"
+            )),
+            Error::NotLoaded { .. } => Some(
+                "BuildKit kept it to itself: unset BUILDX_BUILDER, or make that builder with `docker buildx create \
+                 --driver-opt default-load=true`"
+                    .into(),
+            ),
+            Error::Lost { program, log, .. } => Some(format!(
+                "see whether the engine was stopped or short of memory, and run the same command again; \
+                 `{program} info` says whether it answers, the whole log is {}",
+                log.display()
+            )),
             Error::EngineAway { program: "docker", .. } => Some(
                 "start its daemon, name another engine with DOCKER_HOST or `docker context use`, or build on this \
                  machine with `--engine host`"

@@ -20,12 +20,17 @@ cp*) mkdir -p "$0.out"; touch "$0.out/hello"; tar -C "$0.out" -c hello ;;
 esac
 "#;
 
+/// Puts a program in the engine's place, and returns the `PATH` on which it is first.
+fn stub(project: &Project, engine: &str, text: &str) -> String {
+    let stub = project.beside(&format!("home/{engine}"));
+    fs_err::write(&stub, text).unwrap();
+    fs_err::set_permissions(&stub, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", project.beside("home").display(), std::env::var("PATH").unwrap())
+}
+
 /// Runs a build with a stub for the engine, and returns how it was called.
 fn calls(project: &Project, engine: &str, arguments: &str) -> Vec<String> {
-    let stub = project.beside(&format!("home/{engine}"));
-    fs_err::write(&stub, STUB).unwrap();
-    fs_err::set_permissions(&stub, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", project.beside("home").display(), std::env::var("PATH").unwrap());
+    let path = stub(project, engine, STUB);
     let caller = [("PATH", path.as_str()), ("PACKHOUSE_SIGNING_KEY", "not for engines")];
     project.run_with(&caller, &format!("build debian 12 --engine {engine} {arguments}")).ok();
     let calls = fs_err::read_to_string(project.beside(&format!("home/{engine}.calls"))).unwrap();
@@ -67,4 +72,41 @@ fn nothing_of_this_machine_is_mounted() {
     assert!(run.contains("|--volume|packhouse-cache-unmounted-debian-12-"), "{run}");
     let place = project.beside("").display().to_string();
     assert!(!run.contains(&place), "{run}");
+}
+
+/// A builder of BuildKit's own, in a container, that gives nothing to the engine unless it is told to
+/// (<https://docs.docker.com/build/builders/drivers/docker-container/#loading-to-local-image-store>).
+#[test]
+fn an_image_that_the_builder_kept_to_itself_is_told_with_the_fix() {
+    let Some(project) = project("not-loaded", "docker", &["debian/12"]) else { return };
+    let path = stub(
+        &project,
+        "docker",
+        "#!/bin/sh\ncase \"$1 $2\" in\n\"image inspect\") echo \"Error: No such image: $3\" >&2; exit 1 ;;\n\
+         \"info --format\") echo \"1.0 linux/x86_64\" ;;\nesac\n",
+    );
+    project
+        .run_with(&[("PATH", &path)], "base debian 12")
+        .exits(1)
+        .says("localhost/packhouse/not-loaded-debian:12-")
+        .says("was built, and docker does not have it")
+        .says("unset BUILDX_BUILDER");
+}
+
+#[test]
+fn a_socket_that_is_not_for_this_user_is_told_with_the_fix() {
+    let Some(project) = project("not-allowed", "docker", &["debian/12"]) else { return };
+    let path = stub(
+        &project,
+        "docker",
+        "#!/bin/sh\necho 'permission denied while trying to connect to the Docker daemon socket at \
+         unix:///var/run/docker.sock' >&2\nexit 1\n",
+    );
+    for command in ["build debian 12", "base debian 12"] {
+        project
+            .run_with(&[("PATH", &path)], command)
+            .exits(1)
+            .says("docker has no engine to work with: permission denied while trying to connect")
+            .says("add this user to the group `docker`");
+    }
 }

@@ -151,7 +151,7 @@ impl Relay {
                 if to.starts_with('/') {
                     let Ok(server) = UnixStream::connect(&to) else { continue };
                     let other = server.try_clone().unwrap();
-                    pass(client, (other, server), |it| it.shutdown(Shutdown::Both), (last_word, end));
+                    pass(client, (other, server), |it| it.shutdown(Shutdown::Write), (last_word, end));
                 } else {
                     let Ok(server) = TcpStream::connect(&to) else { continue };
                     let other = server.try_clone().unwrap();
