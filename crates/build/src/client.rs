@@ -237,13 +237,13 @@ impl Lines {
     }
 }
 
-/// Waits for a child that was told to end; false when it does not within ten seconds.
+/// Waits for a child that was told to end, by asking whether it has; false when it does not within ten seconds.
 ///
 /// Blocks: it is for `drop`, when a run is given up and the process is about to end.
-pub(crate) fn ended(child: &mut Child) -> bool {
+pub(crate) fn ended(mut status: impl FnMut() -> std::io::Result<Option<ExitStatus>>) -> bool {
     let started = std::time::Instant::now();
     while started.elapsed() < PATIENCE {
-        match child.try_wait() {
+        match status() {
             Ok(None) => std::thread::sleep(Duration::from_millis(20)),
             Ok(Some(_)) | Err(_) => return true,
         }

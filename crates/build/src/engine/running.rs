@@ -275,10 +275,19 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.held.take());
-        if !client::ended(&mut self.child) {
+        if !client::ended(|| self.child.try_wait()) {
             let arguments = ["rm", "--force", "--volumes", &self.name];
-            let mut remove = self.client.command(&arguments).into_std();
-            let _ = remove.output();
+            let mut remove = self.client.command(&arguments);
+            remove.stdout(Stdio::null()).stderr(Stdio::null());
+            // An engine that does not answer this either is given up: the next run removes the container. (Not tokio's
+            // spawn: the runtime may be about to end.)
+            if let Ok(mut remove) = remove.into_std().spawn()
+                && !client::ended(|| remove.try_wait())
+            {
+                let _ = remove.kill();
+                let _ = remove.wait();
+            }
+            let _ = self.child.start_kill();
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use packhouse_clients::{ContainerEngine, container_engine, find};
 
-use crate::containers::{dockerfile, project, remove_images, wait_until};
+use crate::containers::{dockerfile, is_running, project, remove_images, wait_until};
 use crate::project::{Project, Run};
 use crate::registry::{Registry, Relay, forward};
 
@@ -285,20 +285,15 @@ fn buildkit_builds_base_images_as_the_classic_builder_does() {
     // Given up, or killed: BuildKit's containers are processes only.
     let sleep = format!("sleep 7{}", std::process::id());
     dockerfile(&project, "debian/12", &format!("{good}RUN {sleep}\n"));
-    let is_running = || {
-        let mut processes = fs_err::read_dir("/proc").unwrap().filter_map(Result::ok);
-        let words: Vec<u8> = sleep.bytes().map(|byte| if byte == b' ' { 0 } else { byte }).collect();
-        processes.any(|it| fs_err::read(it.path().join("cmdline")).is_ok_and(|line| line.starts_with(&words)))
-    };
     for signal in ["TERM", "KILL"] {
         let mut command = project.command("base debian 12");
         command.envs(buildkit).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        wait_until("the command of the Dockerfile runs", is_running);
+        wait_until("the command of the Dockerfile runs", || is_running(&sleep));
         let id = child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
         child.wait().unwrap();
-        wait_until("it runs no more", || !is_running());
+        wait_until("it runs no more", || !is_running(&sleep));
     }
     remove_images(&docker, "buildkit");
 }

@@ -255,7 +255,9 @@ fn secrets_are_looked_for_before_anything_is_built() {
         .exits(2)
         .says("the secret `TOKEN` has no value: THE_TOKEN is not set")
         .says("set THE_TOKEN");
-    project.edit("env:THE_TOKEN", "THE_TOKEN");
+    project.edit("env:THE_TOKEN", "file:/dev/zero");
+    project.run("build debian 12").exits(2).says("the secret `TOKEN` has no value: /dev/zero is too large");
+    project.edit("file:/dev/zero", "THE_TOKEN");
     project.run("build debian 12").exits(2).says("`THE_TOKEN` does not say where the secret is");
     project.edit("\"THE_TOKEN\"", "\"env:THE_TOKEN\"");
     project.run("build debian 12 --engine host").exits(2).says("a build on the host gets no secrets");
@@ -276,8 +278,17 @@ fn an_engine_that_is_away_is_told_with_the_fix() {
     project.run_with(&[("PATH", "/nowhere")], "build debian 12").exits(1);
 }
 
+/// Whether a process of this command runs on this machine.
+pub fn is_running(command: &str) -> bool {
+    let words = command.replace(' ', "\0");
+    let mut processes = fs_err::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes.any(|it| {
+        fs_err::read(it.path().join("cmdline")).is_ok_and(|line| line.starts_with(words.as_bytes()))
+    })
+}
+
 #[track_caller]
-pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < Duration::from_secs(60), "not within a minute: {what}");

@@ -2,8 +2,9 @@
 //! do (another architecture), and what none may be asked (to mount something of this machine).
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
-use crate::containers::project;
+use crate::containers::{is_running, project, wait_until};
 use crate::project::Project;
 
 /// Answers as Docker or Podman would for an image of this processor, and writes its arguments down, a call a line.
@@ -109,4 +110,28 @@ fn a_socket_that_is_not_for_this_user_is_told_with_the_fix() {
             .says("docker has no engine to work with: permission denied while trying to connect")
             .says("add this user to the group `docker`");
     }
+}
+
+/// An engine that answers nothing any more cannot keep the program, and no program of its is left running.
+#[test]
+fn an_engine_that_hangs_is_given_up() {
+    let Some(project) = project("hanging", "docker", &["debian/12"]) else { return };
+    project.build_with(&["true"]).commit("nothing");
+    let sleep = format!("sleep 8{}", std::process::id());
+    let hangs = STUB
+        .replace(
+            "cat >/dev/null ;;\n\"cp -\")",
+            &format!("exec {sleep} ;;\n\"rm --force\") exec {sleep} ;;\n\"cp -\")"),
+        )
+        .replace("echo 0 ;; esac", &format!("echo 0 ;; *) echo begun >\"$0.begun\"; exec {sleep} ;; esac"));
+    let path = stub(&project, "docker", &hangs);
+    let mut command = project.command("build debian 12");
+    let mut child = command.env("PATH", path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the build is under way", || project.beside("home/docker.begun").exists());
+    assert!(is_running(&sleep));
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    wait_until("it is given up", || child.try_wait().unwrap().is_some());
+    let calls = fs_err::read_to_string(project.beside("home/docker.calls")).unwrap();
+    assert!(calls.contains("\nrm|--force|--volumes|packhouse-"), "{calls}");
+    wait_until("nothing runs any more", || !is_running(&sleep));
 }
