@@ -211,6 +211,16 @@ impl Error {
                 "log the engine in to the registry, as with `docker login`, or set its credential helper up"
                     .into(),
             ),
+            Error::Image { action: "push", tail, .. } if says(tail, &["name unknown", "does not exist"]) => Some(
+                "make the repository in the registry first, as with `aws ecr create-repository`, or correct \
+                 [base-image] repository"
+                    .into(),
+            ),
+            Error::Image { action: "push", tail, .. } if says(tail, &["http response to https client"]) => Some(
+                "the registry speaks HTTP: name it in `insecure-registries` of the engine's daemon.json, or with \
+                 `insecure = true` in Podman's registries.conf"
+                    .into(),
+            ),
             Error::Image { action: "push", log, .. } => Some(format!(
                 "the images are built: run the same command again; the whole log is {}",
                 log.display()
@@ -230,7 +240,11 @@ impl Error {
 
 /// Whether a registry wanted to know who pushes.
 fn is_login(said: &[String]) -> bool {
-    let words = ["unauthorized", "authentication required", "no basic auth", "denied"];
+    says(said, &["unauthorized", "authentication required", "no basic auth", "denied"])
+}
+
+/// Whether one of the words, in lower case, is in one of the lines.
+fn says(said: &[String], words: &[&str]) -> bool {
     said.iter().any(|line| words.iter().any(|word| line.to_lowercase().contains(word)))
 }
 

@@ -48,6 +48,12 @@ fn another_architecture_is_another_platform_for_the_engine() {
         assert!(run.contains("|--pull=never|") && run.contains("|sha256:0123|-c|"), "pinned: {run}");
         assert!(run.contains("|--user|1000:1000|"), "{run}");
         assert!(project.packages()[0].ends_with("_arm64.deb"), "{:?}", project.packages());
+        let path = stub(&project, engine, STUB);
+        let base = format!("base debian 12 --engine {engine} --arch aarch64");
+        project.run_with(&[("PATH", &path)], &base).ok();
+        let calls = fs_err::read_to_string(project.beside(&format!("home/{engine}.calls"))).unwrap();
+        let build = calls.lines().find(|call| call.starts_with("build|")).unwrap();
+        assert!(build.contains("|--platform|linux/arm64|"), "{build}");
     }
 }
 
@@ -134,4 +140,27 @@ fn an_engine_that_hangs_is_given_up() {
     let calls = fs_err::read_to_string(project.beside("home/docker.calls")).unwrap();
     assert!(calls.contains("\nrm|--force|--volumes|packhouse-"), "{calls}");
     wait_until("nothing runs any more", || !is_running(&sleep));
+}
+
+/// What registries answer when trying again is no help.
+#[test]
+fn a_registry_that_refuses_is_told_with_the_fix_and_asked_once() {
+    let Some(project) = project("refused", "docker", &["debian/12"]) else { return };
+    project.set("base-image", "repository = \"registry.example.org/dist-{distribution}\"").commit("registry");
+    for (said, fix) in [
+        // Amazon's, https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html
+        (
+            "name unknown: The repository with name 'x' does not exist in the registry",
+            "aws ecr create-repository",
+        ),
+        ("denied: Your authorization token has expired. Reauthenticate and try again.", "`docker login`"),
+        ("http: server gave HTTP response to HTTPS client", "`insecure-registries`"),
+    ] {
+        let pushes = format!("esac\nif [ \"$1\" = push ]; then echo \"{said}\" >&2; exit 1; fi\n");
+        let stub_text = STUB.trim_end().strip_suffix("esac").unwrap().to_owned() + &pushes;
+        let path = stub(&project, "docker", &stub_text);
+        let run = project.run_with(&[("PATH", &path)], "base debian 12 --push").exits(1);
+        let run = run.says("cannot push registry.example.org/dist-debian:12-").says(said).says(fix);
+        assert!(!run.stderr.contains("tried"), "{}", run.stderr);
+    }
 }
