@@ -10,7 +10,7 @@ set -eu
 # One line for each purpose, so that nobody has to guess which test wants what.
 packages="
     dpkg-dev fakeroot lintian debootstrap
-    busybox-static docker-registry podman
+    busybox-static docker-registry openssh-client openssh-server podman
     rpm rpmlint dnf
     pacman-package-manager makepkg libarchive-tools unzip
     gnupg gpgv sqv

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
+use crate::leftovers::{RUN_LABEL, Run};
 use crate::{Error, Result, log};
 
 /// Variables that no other program is given: what signs is no business of theirs (packhouse's `environment.rs`
@@ -44,10 +45,15 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// `info --format`: version, operating system and processor of the engine.
     info: &'static str,
+    /// `push` writes the registry's digest to a file rather than printing it. What the engine itself calls the
+    /// image's digest is of layers that are not compressed yet.
+    writes_digest: bool,
 }
 
-const DOCKER: Kind = Kind { name: "docker", info: "{{.ServerVersion}} {{.OSType}}/{{.Architecture}}" };
-const PODMAN: Kind = Kind { name: "podman", info: "{{.Version.Version}} {{.Host.OS}}/{{.Host.Arch}}" };
+const DOCKER: Kind =
+    Kind { name: "docker", info: "{{.ServerVersion}} {{.OSType}}/{{.Architecture}}", writes_digest: false };
+const PODMAN: Kind =
+    Kind { name: "podman", info: "{{.Version.Version}} {{.Host.OS}}/{{.Host.Arch}}", writes_digest: true };
 
 /// A container engine, through its program. Not `Debug`: the caller's environment holds secrets.
 #[derive(Clone)]
@@ -81,6 +87,10 @@ impl Client {
         self.kind.name
     }
 
+    pub(crate) fn writes_digest(&self) -> bool {
+        self.kind.writes_digest
+    }
+
     /// Asks the engine what it is.
     ///
     /// # Errors
@@ -98,6 +108,27 @@ impl Client {
         let (system, processor) = platform.split_once('/').unwrap_or(("linux", platform));
         let platform = format!("{system}/{}", go_processor(processor));
         Ok(EngineInfo { version: version.into(), platform })
+    }
+
+    /// How many bytes are free where the engine keeps its containers, as one made from `image` sees it: the engine
+    /// may be another machine.
+    ///
+    /// # Errors
+    /// When the container does not run, or its `df` cannot be understood.
+    pub async fn free_space(&self, image: &str) -> Result<u64> {
+        let run = format!("{RUN_LABEL}={}", Run::this().label());
+        let arguments =
+            ["run", "--rm", "--pull=never", "--network=none", "--no-healthcheck", "--label", &run];
+        let arguments = [&arguments[..], &["--entrypoint", "df", image, "-P", "-k", "/"]].concat();
+        let said = self.output(&arguments).await?;
+        // POSIX, df, "Portable Format": name, blocks, used, free, percentage, root.
+        let free = said.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+        let message = || format!("its `df` is not understood: {}", said.trim());
+        free.map(|blocks| blocks.saturating_mul(1024)).ok_or_else(|| Error::Engine {
+            program: self.name(),
+            command: "run".into(),
+            message: message(),
+        })
     }
 
     /// The variable of the caller's environment.
@@ -206,13 +237,13 @@ impl Lines {
     }
 }
 
-/// Waits for a child that was told to end; false when it does not within ten seconds.
+/// Waits for a child that was told to end, by asking whether it has; false when it does not within ten seconds.
 ///
 /// Blocks: it is for `drop`, when a run is given up and the process is about to end.
-pub(crate) fn ended(child: &mut Child) -> bool {
+pub(crate) fn ended(mut status: impl FnMut() -> std::io::Result<Option<ExitStatus>>) -> bool {
     let started = std::time::Instant::now();
     while started.elapsed() < PATIENCE {
-        match child.try_wait() {
+        match status() {
             Ok(None) => std::thread::sleep(Duration::from_millis(20)),
             Ok(Some(_)) | Err(_) => return true,
         }

@@ -96,6 +96,30 @@ pub enum Error {
         /// Everything it printed.
         log: PathBuf,
     },
+    /// An image was built and is not in the engine.
+    #[error("{reference} was built, and {program} does not have it")]
+    NotLoaded {
+        /// The engine.
+        program: &'static str,
+        /// The image.
+        reference: String,
+    },
+    /// A container ended before its build did.
+    #[error(
+        "the container, or the connection to {program}, was lost during command {number} of {total}: {command}"
+    )]
+    Lost {
+        /// The engine.
+        program: &'static str,
+        /// Which command, from 1.
+        number: usize,
+        /// Of how many.
+        total: usize,
+        /// As the project wrote it.
+        command: String,
+        /// Everything it printed.
+        log: PathBuf,
+    },
     /// There is nothing to build in.
     #[error("there is no base image {reference}{}", because(.reason.as_deref()))]
     NoBaseImage {
@@ -163,6 +187,20 @@ impl Error {
             Error::EngineProgram { program, .. } => {
                 Some(format!("install `{program}`, or build on this machine with `--engine host`"))
             }
+            // A socket's permissions; an ssh that is refused says `Permission denied (publickey)`.
+            Error::EngineAway { program, message } if message.contains("permission denied") => Some(format!(
+                "add this user to the group `{program}` and log in anew, or name another engine with DOCKER_HOST"
+            )),
+            Error::NotLoaded { .. } => Some(
+                "BuildKit kept it to itself: unset BUILDX_BUILDER, or make that builder with `docker buildx create \
+                 --driver-opt default-load=true`"
+                    .into(),
+            ),
+            Error::Lost { program, log, .. } => Some(format!(
+                "see whether the engine was stopped or short of memory, and run the same command again; \
+                 `{program} info` says whether it answers, the whole log is {}",
+                log.display()
+            )),
             Error::EngineAway { program: "docker", .. } => Some(
                 "start its daemon, name another engine with DOCKER_HOST or `docker context use`, or build on this \
                  machine with `--engine host`"
@@ -171,6 +209,16 @@ impl Error {
             Error::EngineAway { program, .. } => Some(format!("see what `{program} info` says")),
             Error::Image { action: "push", tail, .. } if is_login(tail) => Some(
                 "log the engine in to the registry, as with `docker login`, or set its credential helper up"
+                    .into(),
+            ),
+            Error::Image { action: "push", tail, .. } if says(tail, &["name unknown", "does not exist"]) => Some(
+                "make the repository in the registry first, as with `aws ecr create-repository`, or correct \
+                 [base-image] repository"
+                    .into(),
+            ),
+            Error::Image { action: "push", tail, .. } if says(tail, &["http response to https client"]) => Some(
+                "the registry speaks HTTP: name it in `insecure-registries` of the engine's daemon.json, or with \
+                 `insecure = true` in Podman's registries.conf"
                     .into(),
             ),
             Error::Image { action: "push", log, .. } => Some(format!(
@@ -192,7 +240,11 @@ impl Error {
 
 /// Whether a registry wanted to know who pushes.
 fn is_login(said: &[String]) -> bool {
-    let words = ["unauthorized", "authentication required", "no basic auth", "denied"];
+    says(said, &["unauthorized", "authentication required", "no basic auth", "denied"])
+}
+
+/// Whether one of the words, in lower case, is in one of the lines.
+fn says(said: &[String], words: &[&str]) -> bool {
     said.iter().any(|line| words.iter().any(|word| line.to_lowercase().contains(word)))
 }
 

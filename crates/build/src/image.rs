@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use fs_err as fs;
@@ -238,18 +239,36 @@ impl Client {
         arguments.push(build.image.directory.display().to_string());
         let tag = build.tags.first().map_or("", String::as_str);
         self.about_image("build", tag, &arguments, log, on_line).await?;
-        self.image(tag).await?.ok_or_else(|| self.gone(tag))
+        let not_loaded = || Error::NotLoaded { program: self.name(), reference: tag.to_owned() };
+        self.image(tag).await?.ok_or_else(not_loaded)
     }
 
-    /// Pushes an image to its registry, and again after `pause` where that can help.
+    /// Pushes an image to its registry, and again after `pause` where that can help. Returns the digest that the
+    /// registry knows it by; `None` when the engine does not tell.
     ///
     /// # Errors
     /// [`Error::Image`] when the registry does not take it.
-    pub async fn push(&self, reference: &str, pause: Duration, log: &Path) -> Result<()> {
-        let arguments = ["push".to_owned(), reference.to_owned()];
+    pub async fn push(&self, reference: &str, pause: Duration, log: &Path) -> Result<Option<String>> {
+        let mut arguments = vec!["push".to_owned()];
+        let answer = tempfile::NamedTempFile::new()?;
+        if self.writes_digest() {
+            arguments.extend(["--digestfile".to_owned(), answer.path().display().to_string()]);
+        }
+        arguments.push(reference.to_owned());
+        let printed = Mutex::new(None);
+        let on_line = |line: &str| {
+            if let Some(digest) = pushed_digest(line) {
+                *printed.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest.to_owned());
+            }
+        };
         let mut tries = 1;
         loop {
-            match self.about_image("push", reference, &arguments, log, &|_| {}).await {
+            match self.about_image("push", reference, &arguments, log, &on_line).await {
+                Ok(()) => {
+                    let written = fs::read_to_string(answer.path())?;
+                    let printed = printed.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    return Ok(Some(written.trim().to_owned()).filter(|it| !it.is_empty()).or(printed));
+                }
                 Err(Error::Image { tail, .. }) if tries < TRIES && is_passing(&tail) => {
                     log::add(log, &format!("# tried {tries} of {TRIES} times; again after {pause:?}"))?;
                     tokio::time::sleep(pause * tries).await;
@@ -258,7 +277,7 @@ impl Client {
                 Err(Error::Image { action, reference, tail, log, .. }) => {
                     return Err(Error::Image { action, reference, tries, tail, log });
                 }
-                other => return other,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -272,6 +291,12 @@ impl Client {
             self.output(&["image", "rm", "--force", reference]).await?;
         }
         Ok(())
+    }
+
+    /// The error that a pushed image has no digest.
+    pub fn no_digest(&self, reference: &str) -> Error {
+        let message = format!("it does not say what digest the registry gave {reference}");
+        Error::Engine { program: self.name(), command: "push".into(), message }
     }
 
     pub(crate) fn gone(&self, reference: &str) -> Error {
@@ -298,6 +323,12 @@ impl Client {
         }
         Err(Error::Image { action, reference: reference.to_owned(), tries: 1, tail, log: log.to_owned() })
     }
+}
+
+/// The digest in the last line of `docker push`: `12-latest: digest: sha256:… size: 739`.
+fn pushed_digest(line: &str) -> Option<&str> {
+    let (_, after) = line.split_once(": digest: ")?;
+    after.split(' ').next().filter(|digest| digest.starts_with("sha256:"))
 }
 
 /// Whether what a registry said may be another thing the next time: not when it knows the answer, and not when
@@ -342,6 +373,12 @@ mod tests {
         assert_eq!(base(false).latest(), "registry.example.com/hello/debian:12-latest");
         assert_eq!(base(true).dated("2026.47"), "registry.example.com/hello/debian:12-2026.47-preview");
         assert_eq!(base(true).latest(), "registry.example.com/hello/debian:12-latest-preview");
+    }
+
+    #[test]
+    fn a_push_tells_the_registrys_digest() {
+        assert_eq!(pushed_digest("12-latest: digest: sha256:0f size: 739"), Some("sha256:0f"));
+        assert_eq!(pushed_digest("a1b2c3: Pushed"), None);
     }
 
     #[test]

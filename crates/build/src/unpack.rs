@@ -66,7 +66,8 @@ pub(crate) fn unpack(
             reason,
         };
         entries += 1;
-        bytes += entry.size();
+        // The header of a sparse file may say any size.
+        bytes = u64::saturating_add(bytes, entry.size());
         if entries > limits.entries {
             return Err(refuse("the build made more files than any package holds"));
         }
@@ -302,6 +303,29 @@ mod tests {
         let many: Vec<_> = names.iter().map(|name| (Regular, name.as_str(), "")).collect();
         refused(&many, "more files");
         take(&many[..10]).1.unwrap();
+    }
+
+    /// A sparse file may claim any size, its holes need no bytes (GNU tar, "Storing Sparse Files").
+    #[test]
+    fn sizes_that_add_up_to_nothing_are_refused() {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("rel/b").unwrap();
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_mode(0o644);
+        header.set_size(0);
+        let huge = [&[0x80, 0, 0, 0][..], &(u64::MAX - 1).to_be_bytes()].concat();
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.sparse[0].offset.copy_from_slice(&huge);
+        gnu.sparse[0].numbytes.copy_from_slice(b"00000000000\0");
+        gnu.realsize.copy_from_slice(&huge);
+        header.set_cksum();
+        let mut bytes = stream(&[(Regular, "rel/a", "text")]);
+        bytes.splice(1024.., header.as_bytes().iter().copied().chain([0; 1024]));
+        let place = tempfile::tempdir().unwrap();
+        let limits = Limits { entries: 10, bytes: 100 };
+        let error =
+            unpack(&bytes[..], OsStr::new("rel"), place.path(), Path::new("rel"), limits).unwrap_err();
+        assert!(error.to_string().contains("more than any package holds"), "{error}");
     }
 
     #[test]

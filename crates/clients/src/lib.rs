@@ -72,6 +72,11 @@ impl Client {
         command
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Runs the client with `arguments` and returns its standard output.
     ///
     /// # Panics

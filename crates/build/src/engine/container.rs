@@ -96,7 +96,7 @@ impl Containers {
             volumes: &volumes,
             has_secrets: !container.secrets.is_empty(),
         };
-        let running = Running::start(&self.client, start).await?;
+        let mut running = Running::start(&self.client, start).await?;
         on_event(Event::Copying);
         running.prepare(volumes.keys().map(PathBuf::as_path)).await?;
         running.copy_in(source).await?;
@@ -109,6 +109,10 @@ impl Containers {
             on_event(Event::Command { number, total, command: command.clone() });
             let status = running.execute(job, command, log).await?;
             if !status.success() {
+                if running.is_lost().await {
+                    let (program, command, log) = (self.client.name(), command.clone(), log.to_owned());
+                    return Err(Error::Lost { program, number, total, command, log });
+                }
                 let (tail, log) = (log::tail(log)?, log.to_owned());
                 let kept = match self.options.keep_failed {
                     true => Some(Box::new(self.keep(&running, job, container, &volumes).await?)),
@@ -228,7 +232,8 @@ impl Containers {
         let program = self.client.name();
         let volumes: String = volumes
             .iter()
-            .map(|(path, volume)| format!(" --volume {volume}:{BUILD_DIRECTORY}/{}", path.display()))
+            .map(|(path, volume)| format!("{volume}:{BUILD_DIRECTORY}/{}", path.display()))
+            .map(|mount| format!(" --volume {}", shell_word(&mount)))
             .collect();
         Ok(Kept::Image {
             enter: format!("{program} run --rm -it{volumes} {image}"),
@@ -247,6 +252,16 @@ fn outermost(outputs: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     clean.iter().filter(|path| !is_below(path)).cloned().collect()
 }
 
+/// A word that a shell leaves as it is.
+fn shell_word(text: &str) -> String {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b':');
+    match text.bytes().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// A name that engines take: other characters become `-`.
 fn as_name(text: &str) -> String {
     text.chars()
@@ -257,6 +272,15 @@ fn as_name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_to_copy_can_be_pasted_into_a_shell() {
+        assert_eq!(
+            shell_word("packhouse-cache:/packhouse/build/deps"),
+            "packhouse-cache:/packhouse/build/deps"
+        );
+        assert_eq!(shell_word("my deps; it's"), r"'my deps; it'\''s'");
+    }
 
     #[test]
     fn an_output_below_another_is_taken_with_it() {

@@ -24,6 +24,9 @@ const HOME_DIRECTORY: &str = "/packhouse/home";
 /// Where secrets are, each a file of memory.
 pub const SECRETS_DIRECTORY: &str = "/run/secrets";
 
+/// How long after a command's the end of its container may be told.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(300);
+
 /// Who builds where the image does not say: a number that no image gives rights to. It is the same everywhere, so
 /// that the same commit makes the same bytes.
 const USER: &str = "1000:1000";
@@ -44,7 +47,7 @@ mkdir -p /packhouse/build /packhouse/home
 chown "$user:$group" /packhouse /packhouse/build /packhouse/home
 cd /packhouse/build
 for path do
-    if [ "$(stat -c %u "$path" 2>/dev/null)" != "$user" ]; then chown -R "$user:$group" "$path"; fi
+    if [ "$(stat -c %u "$path" 2>/dev/null)" != "$user" ]; then chown -h -R "$user:$group" "$path"; fi
     while :; do
         case $path in
         */*) path=${path%/*} && chown "$user:$group" "$path" ;;
@@ -239,15 +242,23 @@ impl Running {
         }
     }
 
+    /// Whether the container, or the connection to it, has ended by itself: a command that fails then says nothing
+    /// about the build. Both end at the same time, and are told of one after the other.
+    pub(super) async fn is_lost(&mut self) -> bool {
+        tokio::time::timeout(GRACE, self.child.wait()).await.is_ok()
+    }
+
     /// Keeps the container's files as an image called `image`.
     pub(super) async fn keep_as(&self, image: &str, label: &str) -> Result<()> {
         self.client.remove_image(image).await?;
         let label = format!("LABEL {label}");
+        // What a change leaves empty stays the container's: its shell is the entry point either way.
         let directory = format!("WORKDIR {BUILD_DIRECTORY}");
-        let changes =
-            ["ENTRYPOINT []", "CMD [\"sh\"]", &directory, &label].map(|change| ["--change", change]);
+        let home = format!("ENV HOME={HOME_DIRECTORY}");
+        let home = self.is_homeless.then_some(&*home);
+        let changes = ["ENTRYPOINT [\"sh\"]", "CMD [\"-i\"]", &directory, &label];
         let arguments: Vec<&str> = std::iter::once("commit")
-            .chain(changes.into_iter().flatten())
+            .chain(changes.into_iter().chain(home).flat_map(|change| ["--change", change]))
             .chain([&*self.name, image])
             .collect();
         self.client.output(&arguments).await.map(drop)
@@ -264,10 +275,19 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.held.take());
-        if !client::ended(&mut self.child) {
+        if !client::ended(|| self.child.try_wait()) {
             let arguments = ["rm", "--force", "--volumes", &self.name];
-            let mut remove = self.client.command(&arguments).into_std();
-            let _ = remove.output();
+            let mut remove = self.client.command(&arguments);
+            remove.stdout(Stdio::null()).stderr(Stdio::null());
+            // An engine that does not answer this either is given up: the next run removes the container. (Not tokio's
+            // spawn: the runtime may be about to end.)
+            if let Ok(mut remove) = remove.into_std().spawn()
+                && !client::ended(|| remove.try_wait())
+            {
+                let _ = remove.kill();
+                let _ = remove.wait();
+            }
+            let _ = self.child.start_kill();
         }
     }
 }
@@ -275,7 +295,9 @@ impl Drop for Running {
 impl Start<'_> {
     fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> =
-            ["run", "--interactive", "--rm", "--pull=never", "--sig-proxy=false"].map(str::to_owned).into();
+            ["run", "--interactive", "--rm", "--pull=never", "--sig-proxy=false", "--no-healthcheck"]
+                .map(str::to_owned)
+                .into();
         let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
         add("--name", self.name.clone());
         for (name, value) in &self.labels {

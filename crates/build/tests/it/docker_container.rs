@@ -59,6 +59,42 @@ async fn the_user_of_the_image_is_respected_root_as_well() {
     }
 }
 
+/// A number that no user database has: it has a home, and caches that another number made.
+#[tokio::test]
+async fn any_number_has_a_home_and_caches() {
+    let Some(docker) = container_engine("docker") else { return };
+    let place = Place::new();
+    let mut engine = place.containers(&docker);
+    engine.keep_caches = true;
+    let command = "mkdir -p out ~/.cache/tool && echo $(id -u) $(id -g) $HOME >out/who && mkdir -p deps/cache/deep && \
+                   echo $(id -u) >>deps/cache/deep/users && cat deps/cache/deep/users && ln -sf /etc/passwd deps/cache/link";
+    for (user, uid) in [("4711:4712", "4711 4712"), ("5000", "5000 0")] {
+        let image = place.image();
+        let dockerfile = format!("FROM debian:12\nUSER {user}\n");
+        fs_err::write(image.directory.join("Dockerfile"), dockerfile).unwrap();
+        let mut job = place.job(&[command]);
+        let container = job.container.as_mut().unwrap();
+        container.image.repository = "localhost/packhouse-test/number".into();
+        let tags = [container.image.latest()];
+        let (image, target) = (container.image.clone(), container.target.clone());
+        let build = packhouse_build::ImageBuild {
+            image: &image,
+            target: &target,
+            tags: &tags,
+            platform: None,
+            is_fresh: false,
+        };
+        engine.client.build_image(&build, &place.log(), &|_| {}).await.unwrap();
+        let workspace = place.run(&engine, &job).await.unwrap();
+        assert_eq!(text(&workspace.path().join("out/who")), format!("{uid} /packhouse/home\n"));
+        engine.client.remove_image(&tags[0]).await.unwrap();
+    }
+    assert!(text(&place.log()).contains("\n4711\n5000\n"), "{}", text(&place.log()));
+    let filter = format!("label={}", label(&place));
+    let volumes = docker.run(&["volume", "ls", "--quiet", "--filter", &filter]);
+    docker.run(&["volume", "rm", volumes.trim()]);
+}
+
 #[tokio::test]
 async fn a_run_that_is_given_up_leaves_nothing() {
     let Some(docker) = container_engine("docker") else { return };
@@ -110,10 +146,29 @@ async fn a_secret_is_a_file_of_memory_and_nowhere_else() {
     engine.secrets = BTreeMap::from([(source.clone(), Secret::new(b"hush-hush\n".to_vec()))]);
     let mut job = place.job(&[
         "stat -c '%a %U' /run/secrets/TOKEN; stat -f -c %T /run/secrets; wc -c </run/secrets/TOKEN",
-        "if env | grep hush; then exit 9; fi; exit 3",
+        "sleep 2; if env | grep hush; then exit 9; fi; exit 3",
     ]);
     job.container.as_mut().unwrap().secrets = BTreeMap::from([("TOKEN".into(), source)]);
-    let error = place.run(&engine, &job).await.unwrap_err();
+    // While it runs the engine knows nothing of the value, and neither does any process's list of arguments.
+    let seen = async {
+        let container = loop {
+            let log = fs_err::read_to_string(place.log()).unwrap_or_default();
+            match docker.containers(&label(&place)).pop() {
+                Some(container) if log.contains("tmpfs") => break container,
+                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        };
+        let mut seen = docker.run(&["inspect", &container]);
+        seen += &packhouse_clients::text(&docker.command(&["logs", &container]).output().unwrap());
+        for process in fs_err::read_dir("/proc").unwrap().filter_map(Result::ok) {
+            let arguments = fs_err::read(process.path().join("cmdline")).unwrap_or_default();
+            seen += &String::from_utf8_lossy(&arguments);
+        }
+        seen
+    };
+    let (result, seen) = tokio::join!(place.run(&engine, &job), seen);
+    assert!(!seen.contains("hush-hush"), "{seen}");
+    let error = result.unwrap_err();
     let Error::Command { number: 2, kept: Some(kept), .. } = error else { panic!("{error}") };
     let Kept::Image { enter, remove } = *kept else { panic!("{kept:?}") };
     let log = text(&place.log());
@@ -125,7 +180,9 @@ async fn a_secret_is_a_file_of_memory_and_nowhere_else() {
     let looked = docker.run(&["run", "--rm", image, "-c", "pwd; id -un; ls deep; ls -A /run/secrets"]);
     assert_eq!(looked, "/packhouse/build\npackhouse\nlink\nprogram\n");
     let inspected = docker.run(&["image", "inspect", image]) + &docker.run(&["history", "--no-trunc", image]);
-    assert!(!inspected.contains("hush"), "{inspected}");
+    assert!(!inspected.contains("hush-hush"), "{inspected}");
+    let saved = docker.command(&["save", image]).output().unwrap().stdout;
+    assert!(saved.len() > 10_000_000 && !saved.windows(9).any(|it| it == b"hush-hush"), "no layer has it");
     assert_eq!(remove, format!("docker image rm {image}"));
     docker.run(&["image", "rm", image]);
     assert_eq!(docker.containers(&label(&place)), [""; 0]);

@@ -188,14 +188,21 @@ async fn push(
     log: &Path,
     tell: &(dyn Fn(Stage) + Sync),
 ) -> packhouse_build::Result<String> {
+    let mut digest = None;
     for tag in tags {
         tell(Stage::Pushing { reference: tag.clone() });
-        client.push(tag, options.pause, log).await?;
+        digest = client.push(tag, options.pause, log).await?;
     }
-    let image = client.image(&tags[0]).await?;
-    let digest = image.as_ref().and_then(|image| image.digest_in(&base.repository)).unwrap_or_default();
-    tell(Stage::Pushed { reference: tags[0].clone(), digest: digest.to_owned() });
-    Ok(digest.to_owned())
+    let digest = match digest {
+        Some(digest) => digest,
+        None => {
+            let image = client.image(&tags[0]).await?;
+            let known = image.as_ref().and_then(|image| image.digest_in(&base.repository));
+            known.ok_or_else(|| client.no_digest(&tags[0]))?.to_owned()
+        }
+    };
+    tell(Stage::Pushed { reference: tags[0].clone(), digest: digest.clone() });
+    Ok(digest)
 }
 
 /// Whether a line of a build says which of its steps begins: Docker's classic builder and Podman ("Step 2/3",

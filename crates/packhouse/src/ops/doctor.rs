@@ -128,9 +128,12 @@ async fn engines(plan: Option<&Plan>, environment: &Environment, checks: &mut Ve
             Ok(info) => {
                 checks.push(Check::ok("engine", format!("{name} {}, {}", info.version, info.platform)));
                 let targets = plan.iter().flat_map(|plan| &plan.targets);
+                let mut images = Vec::new();
                 for target in targets.filter(|target| target.engine == engine) {
                     checks.push(base_image(&client, target, environment).await);
+                    images.push(target.base_image.latest());
                 }
+                checks.extend(engine_disk(&client, &images).await);
             }
             Err(error) => {
                 let mut check = Check::missing("engine", &error.into());
@@ -174,6 +177,30 @@ async fn base_image(
             Check::warning(&name, format!("{reference} is not in the engine"), help)
         }
         (Err(error), _) | (_, Err(error)) => Check::missing(&name, &error.into()),
+    }
+}
+
+/// The space that the engine has for containers: asked of one, made from the first of `images` that is there.
+async fn engine_disk(client: &packhouse_build::Client, images: &[String]) -> Option<Check> {
+    let name = format!("disk of {}", client.name());
+    for reference in images {
+        let Ok(Some(image)) = client.image(reference).await else { continue };
+        return Some(match client.free_space(&image.id).await {
+            Ok(free) => {
+                space(&name, free, "for containers", "make room: `docker system df` shows what takes it")
+            }
+            Err(error) => Check::warning(&name, error.to_string(), "look at it where the engine runs"),
+        });
+    }
+    None
+}
+
+/// How much is free somewhere, and what to do when that is little.
+fn space(name: &str, free: u64, place: &str, fix: &str) -> Check {
+    let found = format!("{} free {place}", crate::output::size(free));
+    match free < LITTLE_SPACE {
+        true => Check::warning(name, found, fix),
+        false => Check::ok(name, found),
     }
 }
 
@@ -246,13 +273,10 @@ async fn bucket(plan: &Plan, environment: &Environment) -> Option<Check> {
 fn disk(name: &str, path: &Path) -> Check {
     let there = path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
     match rustix::fs::statvfs(there) {
-        Ok(space) => {
-            let free = space.f_bavail.saturating_mul(space.f_frsize);
-            let found = format!("{} free in {}", crate::output::size(free), there.display());
-            match free < LITTLE_SPACE {
-                true => Check::warning(name, found, "make room, or set TMPDIR to another disk"),
-                false => Check::ok(name, found),
-            }
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            let place = format!("in {}", there.display());
+            space(name, free, &place, "make room, or set TMPDIR to another disk")
         }
         Err(error) => Check::warning(name, format!("{}: {error}", there.display()), "look at it with `df`"),
     }

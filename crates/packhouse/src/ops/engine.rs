@@ -1,6 +1,7 @@
 //! Which engine builds what, and what it needs from this machine before it can.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -153,10 +154,13 @@ fn secrets(plan: &Plan, environment: &Environment) -> Result<BTreeMap<SecretSour
                 .ok_or_else(|| missing(format!("{variable} is not set"), format!("set {variable}")))?,
             SecretSource::File(path) => {
                 let read = || {
-                    if fs::metadata(path)?.len() > LARGEST_SECRET {
-                        return Err(std::io::Error::other(format!("{} is too large", path.display())));
+                    let mut value = Vec::new();
+                    // Its size is what can be read, whatever it is: a pipe has none.
+                    fs::File::open(path)?.take(LARGEST_SECRET + 1).read_to_end(&mut value)?;
+                    match value.len() as u64 > LARGEST_SECRET {
+                        true => Err(std::io::Error::other(format!("{} is too large", path.display()))),
+                        false => Ok(value),
                     }
-                    fs::read(path)
                 };
                 let help = "put it there, or change `secrets` in [build] of dist/packhouse.toml";
                 read().map_err(|error| missing(error.to_string(), help.into()))?

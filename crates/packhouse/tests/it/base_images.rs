@@ -2,11 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use packhouse_clients::{ContainerEngine, container_engine};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
-use crate::containers::{dockerfile, project};
-use crate::project::Project;
-use crate::registry::{Registry, forward};
+use packhouse_clients::{ContainerEngine, container_engine, find};
+
+use crate::containers::{dockerfile, is_running, project, remove_images, wait_until};
+use crate::project::{Project, Run};
+use crate::registry::{Registry, Relay, forward};
 
 /// A project of this name whose base images are kept in a registry.
 fn pushing(name: &str, host: &str) -> Option<Project> {
@@ -166,6 +169,133 @@ fn a_registry_that_is_down_or_dies_in_a_push_is_tried_again() {
     let Some(project) = pushing("dying", &host) else { return };
     project.run("base debian 12 --push").ok();
     remove(&docker, &host);
+}
+
+/// The registry takes the first layer and is gone: what is on it is no image, what is here is one, and the same command
+/// finishes the work. (Docker itself goes on trying for more than a minute.)
+#[test]
+fn a_registry_that_dies_for_good_in_a_push_has_no_half_image() {
+    let Some(docker) = container_engine("docker") else { return };
+    let Some(registry) = Registry::start("") else { return };
+    let relay = Relay::start(&registry.host(), Some("201 Created"));
+    let host = relay.host();
+    let Some(project) = pushing("dead", &host) else { return };
+    project
+        .run("base debian 12 --push")
+        .exits(1)
+        .says(&format!("cannot push {host}/dead/dist-debian:12-"))
+        .says(&format!("{host}: connect: connection refused"))
+        .says("the images are built: run the same command again")
+        .says("pkg/logs/base-debian-12.log");
+    assert!(relay.is_dead(), "a layer was taken");
+    let files = registry.files();
+    let has = |part: &str| files.iter().any(|file| file.contains(part));
+    assert!(has("/dist-debian/_layers/") && !has("/_manifests/"), "a layer and no image: {files:?}");
+    let id = || {
+        docker.run(&[
+            "image",
+            "inspect",
+            "--format",
+            "{{.Id}}",
+            &format!("{host}/dead/dist-debian:12-latest"),
+        ])
+    };
+    let before = id();
+
+    relay.revive();
+    project.run("base debian 12 --push").ok();
+    assert_eq!(id(), before, "what was built is what was pushed");
+    let files = registry.files();
+    for tag in ["12-latest", &format!("12-{}", jiff::Timestamp::now().strftime("%Y.%W"))] {
+        let link = format!("/dist-debian/_manifests/tags/{tag}/current/link");
+        assert!(files.iter().any(|file| file.ends_with(&link)), "{tag}: {files:?}");
+    }
+    remove(&docker, &host);
+}
+
+/// Podman compresses layers on their way, so that only the registry's answer has the digest that it goes by.
+#[test]
+fn the_recorded_digest_is_the_registrys_with_podman_too() {
+    let Some(podman) = container_engine("podman") else { return };
+    let Some([curl]) = find(["curl"]) else { return };
+    let Some(registry) = Registry::start("") else { return };
+    let host = registry.host();
+    let Some(project) = pushing("by-podman", &host) else { return };
+    let settings = project.beside("registries.conf");
+    fs_err::write(&settings, format!("[[registry]]\nlocation = \"{host}\"\ninsecure = true\n")).unwrap();
+    let mut command = project.command("base debian 12 --push --engine podman");
+    command.envs(podman.variables.iter().cloned()).env("CONTAINERS_REGISTRIES_CONF", &settings);
+    let run = Run::from(command.output().unwrap()).ok();
+    let (_, digest) = run.stdout.lines().next().unwrap().split_once("  ").unwrap();
+    let url = format!("http://{host}/v2/by-podman/dist-debian/manifests/12-latest");
+    let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
+    let answer = curl.run(["--silent", "--fail", "--head", "--header", accept, &url]);
+    assert!(
+        answer.to_lowercase().contains(&format!("docker-content-digest: {digest}\r\n")),
+        "{digest}: {answer}"
+    );
+    assert!(project.read("pkg/base-images.json").contains(&format!("\"digest\": \"{digest}\"")));
+    remove_images(&podman, "by-podman");
+}
+
+/// A `PATH` whose `docker` builds with BuildKit: by its plugin `buildx`, or by itself as Debian's does.
+fn with_buildkit() -> Option<String> {
+    let path = std::env::var("PATH").unwrap();
+    let builds = |path: &String| {
+        let mut command = Command::new("docker");
+        command.args(["build", "--quiet", "-"]).env("PATH", path).env("DOCKER_BUILDKIT", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"FROM scratch\nLABEL packhouse.test=buildkit\n").unwrap();
+        child.wait().unwrap().success()
+    };
+    let found = [path.clone(), format!("/usr/bin:{path}")].into_iter().find(builds);
+    if found.is_none() {
+        let _ = find(["docker-buildx"]);
+    }
+    found
+}
+
+#[test]
+fn buildkit_builds_base_images_as_the_classic_builder_does() {
+    let Some(docker) = container_engine("docker") else { return };
+    let Some(path) = with_buildkit() else { return };
+    let buildkit = [("PATH", path.as_str()), ("DOCKER_BUILDKIT", "1")];
+    let Some(project) = project("buildkit", "docker", &["debian/12"]) else { return };
+    let run = project.run_with(&buildkit, "build debian 12 --build-base").ok();
+    let log = project.read("pkg/logs/base-debian-12.log");
+    assert!(log.contains("\n#1 [internal] load build definition"), "BuildKit: {log}");
+    assert_eq!(project.packages().len(), 1, "{}", run.stderr);
+    let record: serde_json::Value = serde_json::from_str(&project.read("pkg/base-images.json")).unwrap();
+    let labels =
+        "{{index .Config.Labels \"packhouse.dockerfile\"}} {{index .Config.Labels \"packhouse.target\"}}";
+    let id = record["images"][0]["id"].as_str().unwrap();
+    let kept = docker.run(&["image", "inspect", "--format", labels, id]);
+    assert_eq!(kept.trim(), format!("{} debian-12", record["images"][0]["dockerfile"].as_str().unwrap()));
+    project.run_with(&buildkit, "base debian 12 --refresh").ok();
+
+    let good = project.read("dist/debian/12/Dockerfile");
+    dockerfile(&project, "debian/12", &format!("{good}RUN echo no such package; exit 4\n"));
+    project
+        .run_with(&buildkit, "base debian 12")
+        .exits(1)
+        .says("cannot build localhost/packhouse/buildkit-debian:12-")
+        .says("no such package\n");
+
+    // Given up, or killed: BuildKit's containers are processes only.
+    let sleep = format!("sleep 7{}", std::process::id());
+    dockerfile(&project, "debian/12", &format!("{good}RUN {sleep}\n"));
+    for signal in ["TERM", "KILL"] {
+        let mut command = project.command("base debian 12");
+        command.envs(buildkit).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        wait_until("the command of the Dockerfile runs", || is_running(&sleep));
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+        child.wait().unwrap();
+        wait_until("it runs no more", || !is_running(&sleep));
+    }
+    remove_images(&docker, "buildkit");
 }
 
 #[test]

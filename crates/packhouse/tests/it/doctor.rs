@@ -26,9 +26,7 @@ fn a_machine_that_has_everything_is_told_so() {
 
 #[test]
 fn an_engine_and_its_base_images_are_looked_at() {
-    if container_engine("docker").is_none() {
-        return;
-    }
+    let Some(docker) = container_engine("docker") else { return };
     let Some(project) = project("doctored", "docker", &["debian/12"]) else { return };
     project.set("base-image", "repository = \"127.0.0.1:1/dist-{distribution}\"").commit("registry");
     let document = &project.run("--json doctor").ok().documents()[0];
@@ -36,6 +34,16 @@ fn an_engine_and_its_base_images_are_looked_at() {
     assert!(check(document, "engine")["found"].as_str().unwrap().starts_with("docker "));
     assert_eq!(check(document, "registry")["state"], "warning");
     assert_eq!(check(document, "base image of debian-12")["state"], "warning");
+    let is_disk = |check: &Value| check["name"] == "disk of docker";
+    assert!(!document["checks"].as_array().unwrap().iter().any(is_disk), "no image, nobody to ask");
+
+    // With an image there, a container of it tells how much room the engine has, wherever it is.
+    project.edit("repository", "# repository").commit("no registry");
+    project.run("base debian 12").ok();
+    let document = &project.run("--json doctor").ok().documents()[0];
+    assert_eq!(check(document, "base image of debian-12")["state"], "ok");
+    assert!(check(document, "disk of docker")["found"].as_str().unwrap().ends_with(" free for containers"));
+    crate::containers::remove_images(&docker, "doctored");
 
     let run = project.run_with(&[("DOCKER_HOST", "tcp://127.0.0.1:1")], "--json doctor").exits(1);
     let engine = &run.documents()[0];
