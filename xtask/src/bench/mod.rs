@@ -2,6 +2,7 @@
 //! compressor and level, one after the other in one run on this machine. docs/performance.md says what the
 //! numbers mean, and holds the table that this writes.
 
+mod publishing;
 mod tools;
 mod trees;
 
@@ -38,6 +39,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         words.iter().map(String::as_str).partition(|word| word.starts_with("--"));
     if let Some(flag) = flags.iter().find(|flag| !["--quick", "--write", "--built"].contains(flag)) {
         bail!("`{flag}` is none of `--quick`, `--write`, `--built`");
+    }
+    if words == ["publishing"] {
+        return publishing::run(flags.contains(&"--built"));
     }
     let is_quick = flags.contains(&"--quick");
     let rows = rows(&words, is_quick)?;
