@@ -16,7 +16,8 @@ const USAGE: &str = "usage: cargo xtask <chore>
   clients            install the clients the tests need
   lint               formatting, clippy, documentation, shell scripts, tidy
   bench [WORD…]      speed, memory and size beside dpkg-deb, rpmbuild and nfpm: all cases, or only these: small tree many
-                     large, deb rpm, gzip xz zstd zstd-19; --quick, --write (into docs/performance.md)
+                     large, deb rpm, gzip xz zstd zstd-19; --quick, --write (into docs/performance.md);
+                     `bench publishing`: to a bucket, beside aws s3 cp and rclone
   memory             the memory of large packages, with few and many threads: minutes
   tidy               the rules of the house: dependencies between crates, sizes of files, names
   ci                 test and lint

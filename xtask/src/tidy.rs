@@ -43,6 +43,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("indicatif", &["packhouse"]),
     ("pgp", &["packhouse-sign"]),
     ("miette", &["packhouse-project", "packhouse"]),
+    ("object_store", &["packhouse-publish"]),
+    ("reqwest", &["packhouse-publish"]),
+    ("rustls", &["packhouse-publish"]),
 ];
 
 /// Beyond this nobody reads a file in one go.

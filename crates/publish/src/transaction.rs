@@ -97,9 +97,9 @@ pub async fn publish<R>(
 where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
-    let contents = check_local(publication).await?;
+    let mut contents = check_local(publication).await?;
     let mut heads = HeadReader::new(store);
-    let mut looked = check_names(&mut heads, publication, &contents).await?;
+    let mut looked = check_names(&mut heads, publication, &mut contents).await?;
     store.require_conditions().await?;
     // What a dead publisher left is in nobody's way, and whoever may only publish cannot always list.
     let _ = store.clean_up().await;
@@ -112,6 +112,7 @@ where
             // Somebody pruned since we made sure that everything is there.
             Commit::LookAgain(generation) => {
                 looked = generation;
+                contents.iter_mut().for_each(|content| content.is_there = false);
                 let again = create_all(store, &contents, on_event).await?;
                 written.extend(again.written);
                 foreign = again.foreign;
@@ -132,6 +133,8 @@ struct Content {
     package: Object,
     size: u64,
     signature: Object,
+    /// Whether the package was on the site when that was looked at last.
+    is_there: bool,
 }
 
 /// Checks what can be checked without the site, and reads every file once.
@@ -167,6 +170,7 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
                 "application/pgp-signature",
                 signature.clone(),
             ),
+            is_there: false,
         });
     }
     let digest = |upload: &Upload| {
@@ -212,7 +216,7 @@ fn media_type(package: &Package) -> &'static str {
 async fn check_names(
     heads: &mut HeadReader<'_>,
     publication: &Publication<'_>,
-    contents: &[Content],
+    contents: &mut [Content],
 ) -> Result<u64> {
     let mut head = read_head(heads, publication.name).await?.0;
     let generation = head.generation;
@@ -223,12 +227,13 @@ async fn check_names(
         async move {
             match store.compare(&path, &body).await? {
                 Standing::Different(there) => Err(Error::Conflict { path, there, here: body.sha256() }),
-                _ => Ok(()),
+                standing => Ok(standing == Standing::Identical),
             }
         }
     };
     let comparisons: Vec<_> = contents.iter().map(compare).collect();
-    stream::iter(comparisons).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    let found: Vec<bool> = stream::iter(comparisons).buffered(AT_ONCE).try_collect().await?;
+    contents.iter_mut().zip(found).for_each(|(content, is_there)| content.is_there = is_there);
     Ok(generation)
 }
 
@@ -269,6 +274,7 @@ async fn create_all(
                 package: content.package.clone(),
                 size: content.size,
                 signature: content.signature.clone(),
+                is_there: content.is_there,
                 told: told.clone(),
             };
             running.spawn(task.run());
@@ -301,6 +307,7 @@ struct Creation {
     package: Object,
     size: u64,
     signature: Object,
+    is_there: bool,
     told: mpsc::UnboundedSender<Event>,
 }
 
@@ -317,7 +324,11 @@ impl Creation {
         let on_bytes = move |bytes| {
             let _ = told.send(Event::Progress { path: copied.clone(), bytes });
         };
-        match self.store.create_telling(&self.package, on_bytes).await? {
+        let created = match self.is_there {
+            true => Created::Identical,
+            false => self.store.create_telling(&self.package, on_bytes).await?,
+        };
+        match created {
             Created::Identical => tell(Event::Unchanged { path: path.clone() }),
             Created::New => {
                 written.push(path.clone());

@@ -3,6 +3,7 @@
 //! numbers mean, and holds the table that this writes.
 
 mod fpm;
+mod publishing;
 mod tools;
 mod trees;
 
@@ -42,6 +43,9 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
         words.iter().map(String::as_str).partition(|word| word.starts_with("--"));
     if let Some(flag) = flags.iter().find(|flag| !["--quick", "--write", "--built"].contains(flag)) {
         bail!("`{flag}` is none of `--quick`, `--write`, `--built`");
+    }
+    if words == ["publishing"] {
+        return publishing::run(flags.contains(&"--built"));
     }
     let is_quick = flags.contains(&"--quick");
     let rows = rows(&words, is_quick)?;

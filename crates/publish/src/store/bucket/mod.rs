@@ -57,7 +57,7 @@ macro_rules! repeating {
 use repeating;
 
 /// How many parts are under way at once, over all files: as many times [`upload::PART`] is held in memory.
-const PARTS_AT_ONCE: usize = 6;
+const PARTS_AT_ONCE: usize = 4;
 
 pub(super) struct Bucket {
     /// `s3://bucket/prefix`: what is shown.

@@ -65,9 +65,9 @@ pub(super) async fn expected_tag(body: &Body) -> Result<Expected> {
     let mut pieces = Pieces::of(body).await?;
     let mut digests = Vec::new();
     let mut size = 0;
-    while let Some(piece) = pieces.next().await? {
+    while let Some((piece, digest)) = pieces.next().await? {
         size += piece.len() as u64;
-        digests.push(Md5::digest(&piece).into());
+        digests.push(digest);
     }
     if digests.is_empty() {
         digests.push(Md5::digest([]).into());
@@ -213,10 +213,9 @@ impl Bucket {
         let mut count = 0;
         loop {
             let permit = Arc::clone(&self.parts).acquire_owned().await.map_err(|_| Error::Stopped)?;
-            let Some(piece) = pieces.next().await? else { break };
+            let Some((piece, digest)) = pieces.next().await? else { break };
             size += piece.len() as u64;
             let length = piece.len() as u64;
-            let digest: [u8; 16] = Md5::digest(&piece).into();
             let sent = self.send(upload, count, PutPayload::from(piece));
             let index = count;
             running.spawn(async move {
@@ -423,30 +422,39 @@ impl Pieces {
         Ok(Pieces { source, size, part, hasher: Hasher::default() })
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+    /// The next part and its MD5 digest. Hashing takes as long as sending on a good line, so that it is done where
+    /// it holds nobody up.
+    async fn next(&mut self) -> Result<Option<(Vec<u8>, [u8; 16])>> {
         let piece = match &mut self.source {
-            Source::Bytes(bytes) => match bytes.take() {
-                Some(bytes) => bytes,
-                None => return Ok(None),
-            },
+            Source::Bytes(bytes) => {
+                let Some(bytes) = bytes.take() else { return Ok(None) };
+                self.hasher.update(&bytes);
+                let digest = Md5::digest(&bytes).into();
+                (bytes, digest)
+            }
             Source::File(path, file) => {
                 let (file, part) = (Arc::clone(file), self.part);
+                let mut hasher = std::mem::take(&mut self.hasher);
                 let read = blocking(move || {
                     use std::io::Read as _;
                     let mut bytes = Vec::with_capacity(usize::try_from(part.min(1 << 30)).unwrap_or(1 << 30));
                     (&*file).take(part).read_to_end(&mut bytes)?;
-                    Ok(bytes)
+                    hasher.update(&bytes);
+                    let digest: [u8; 16] = Md5::digest(&bytes).into();
+                    Ok((bytes, digest, hasher))
                 });
-                read.await?.map_err(|source| Error::Read { path: path.clone(), source })?
+                let (bytes, digest, hasher) =
+                    read.await?.map_err(|source| Error::Read { path: path.clone(), source })?;
+                self.hasher = hasher;
+                (bytes, digest)
             }
         };
-        self.hasher.update(&piece);
-        Ok(Some(piece).filter(|piece| !piece.is_empty()))
+        Ok(Some(piece).filter(|(bytes, _)| !bytes.is_empty()))
     }
 
     /// All of it at once.
     async fn whole(&mut self) -> Result<Vec<u8>> {
-        Ok(self.next().await?.unwrap_or_default())
+        Ok(self.next().await?.map(|(bytes, _)| bytes).unwrap_or_default())
     }
 
     /// Whether what was read is what the object should be.

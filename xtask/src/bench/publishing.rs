@@ -1,0 +1,223 @@
+//! Publishing to a bucket beside `aws s3 cp` and `rclone copy`: twelve packages of 30 MB to Moto's server on this
+//! machine; and one package to a site of ten thousand beside an empty one. docs/performance.md has the numbers.
+//!
+//! The server is Python and takes most of the time, for every program the same.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use wait4::Wait4 as _;
+
+use crate::{root, say};
+
+const PACKAGES: u32 = 12;
+const SIZE: usize = 30_000_000;
+/// What the packages of the large site are spread over.
+const TARGETS: u32 = 40;
+
+/// Runs everything, `--built` with the program as it is.
+pub(crate) fn run(is_built: bool) -> Result<()> {
+    if !is_built {
+        let example = ["build", "--release", "-p", "packhouse-publish", "--example", "publish_directory"];
+        crate::run("cargo", &example)?;
+    }
+    let directory = root().join("target/bench/publishing");
+    fs::create_dir_all(&directory)?;
+    let packages = packages(&directory)?;
+    let server = Server::start()?;
+    say("| | program | wall | CPU |\n|---|---|---:|---:|");
+    for round in 0..3 {
+        for (name, mut command) in programs(&server, &packages, round)? {
+            let (wall, cpu) = measure(&mut command)?;
+            say(&format!(
+                "| 12 × 30 MB | {name} | {:.2} s | {:.2} s |",
+                wall.as_secs_f64(),
+                cpu.as_secs_f64()
+            ));
+        }
+    }
+    large_site(&server, &directory)
+}
+
+/// Bytes that nothing compresses, the same each time: xorshift.
+fn packages(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for number in 0..PACKAGES {
+        let path = directory.join("packages").join(format!("hello_{number}.deb"));
+        fs::create_dir_all(directory.join("packages"))?;
+        let mut bytes = Vec::with_capacity(SIZE);
+        while bytes.len() < SIZE {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            bytes.extend(state.to_le_bytes());
+        }
+        fs::write(&path, bytes)?;
+        fs::write(path.with_extension("deb.asc"), "signature\n")?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+fn ours(server: &Server, site: &str) -> Command {
+    let mut command = Command::new(root().join("target/release/examples/publish_directory"));
+    server.reach(&mut command);
+    command.args([&format!("s3://bucket/{site}"), "1700000000", "stable"]);
+    command
+}
+
+fn programs(server: &Server, packages: &[PathBuf], round: u32) -> Result<Vec<(&'static str, Command)>> {
+    let directory = packages[0].parent().context("packages lie in a directory")?;
+    let publish = || {
+        let mut command = ours(server, &format!("ours-{round}"));
+        for (number, path) in packages.iter().enumerate() {
+            command.args(["ubuntu", &number.to_string()]).arg(path);
+        }
+        command
+    };
+    let mut aws = Command::new("aws");
+    server.reach(&mut aws);
+    aws.args(["s3", "cp", "--recursive", "--only-show-errors"]).arg(directory);
+    aws.arg(format!("s3://bucket/aws-{round}/"));
+    let mut rclone = Command::new("rclone");
+    server.reach(&mut rclone);
+    // It cannot use such a bundle with its own transport.
+    rclone.env_remove("AWS_CA_BUNDLE").args(["copy", "-q", "--config", "/dev/null"]).arg(directory);
+    rclone.arg(format!(
+        ":s3,provider=Other,env_auth=true,endpoint='{}':bucket/rclone-{round}",
+        server.endpoint()
+    ));
+    let all = [
+        ("packhouse", publish()),
+        ("packhouse, again", publish()),
+        ("aws s3 cp", aws),
+        ("rclone copy", rclone),
+    ];
+    let is_there = |command: &Command| {
+        let program = command.get_program();
+        program.to_string_lossy().contains('/')
+            || std::env::var_os("PATH").is_some_and(|path| {
+                std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+            })
+    };
+    let (there, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, command)| is_there(command));
+    missing.iter().for_each(|(name, _)| say(&format!("skipped: {name} is not installed")));
+    Ok(there)
+}
+
+/// One small package to a site of ten thousand and to an empty one, the second time that somebody publishes there.
+fn large_site(server: &Server, directory: &Path) -> Result<()> {
+    for (name, packages) in [("an empty site", 0), ("a site of 10,000", 10_000)] {
+        let site = format!("site-{packages}");
+        if packages > 0 {
+            let head = directory.join("releases.json");
+            fs::write(&head, head_of(packages))?;
+            let mut seed = Command::new("aws");
+            server.reach(&mut seed);
+            seed.args(["s3", "cp", "--quiet"]).arg(&head).arg(format!("s3://bucket/{site}/releases.json"));
+            measure(&mut seed)?;
+        }
+        for number in 0..4 {
+            let path = directory.join(format!("small-{packages}_{number}.deb"));
+            fs::write(&path, format!("{site} {number}"))?;
+            fs::write(path.with_extension("deb.asc"), "signature\n")?;
+            let mut command = ours(server, &site);
+            command.args(["debian", "1"]).arg(&path);
+            let (wall, cpu) = measure(&mut command)?;
+            // The first makes the site, or its pointers.
+            if number > 0 {
+                let (wall, cpu) = (wall.as_secs_f64(), cpu.as_secs_f64());
+                say(&format!("| 1 package to {name} | packhouse | {wall:.2} s | {cpu:.2} s |"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn head_of(count: u32) -> String {
+    let package = |number: u32| {
+        let (name, version) = (format!("hello_{number:05}.deb"), number % TARGETS);
+        serde_json::json!({
+            "path": format!("debian/{name}"), "file_name": name, "size": 1000, "sha256": "ab".repeat(32),
+            "target": format!("debian-{version}"), "distribution": "debian",
+            "distribution_version": version.to_string(), "arch": "x86_64", "format": "deb", "version": "1.0",
+            "built": 1_600_000_000 + number, "revision": "611a16f", "channels": ["stable"],
+            "signature": {"path": format!("debian/{name}.asc"), "fingerprint": "A".repeat(40)},
+        })
+    };
+    let latest = |version: u32| {
+        serde_json::json!({
+            "target": format!("debian-{version}"), "distribution": "debian",
+            "distribution_version": version.to_string(), "arch": "x86_64", "channel": "stable",
+            "path": format!("debian/hello_{:05}.deb", count - TARGETS + version),
+        })
+    };
+    let mut newest: Vec<_> = (0..TARGETS).map(latest).collect();
+    newest.sort_by_key(|latest| latest["target"].to_string());
+    serde_json::json!({
+        "format": 1, "generation": count, "name": "hello", "updated": 1_600_010_000,
+        "packages": (0..count).map(package).collect::<Vec<_>>(), "latest": newest,
+    })
+    .to_string()
+}
+
+fn measure(command: &mut Command) -> Result<(Duration, Duration)> {
+    let begun = Instant::now();
+    let mut child = command.stdout(Stdio::null()).spawn().with_context(|| format!("{command:?}"))?;
+    let usage = child.wait4()?;
+    if !usage.status.success() {
+        bail!("{command:?} failed");
+    }
+    Ok((begun.elapsed(), usage.rusage.utime + usage.rusage.stime))
+}
+
+/// Moto's server with a bucket named `bucket`.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    fn start() -> Result<Server> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let own = root().join("target/clients/bin/moto_server");
+        let program = if own.is_file() { own } else { PathBuf::from("moto_server") };
+        let process = Command::new(&program)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("moto_server: scripts/clients.sh installs it")?;
+        let server = Server { process, port };
+        for _ in 0..300 {
+            std::thread::sleep(Duration::from_millis(200));
+            let mut make = Command::new("aws");
+            server.reach(&mut make);
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                measure(make.args(["s3", "mb", "s3://bucket"])).context("making a bucket, with `aws`")?;
+                return Ok(server);
+            }
+        }
+        bail!("moto_server does not start")
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn reach(&self, command: &mut Command) {
+        command.env("AWS_ENDPOINT_URL", self.endpoint()).env("AWS_DEFAULT_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    }
+}
