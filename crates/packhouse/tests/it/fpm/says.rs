@@ -117,7 +117,7 @@ fn names_are_cleaned_up_and_tokens_filled_in() {
         let run = fpm.run(&format!("-s dir -f {words} file1"));
         let line = format!("{{:message=>\"Created package\", :path=>\"{path}\"}}");
         assert!(run.stdout.lines().any(|said| said == line), "{words}: {}{}", run.stdout, run.stderr);
-        assert!(fpm.path(&path).is_file(), "{path}");
+        assert!(fpm.path(path).is_file(), "{path}");
     }
 }
 
