@@ -83,7 +83,7 @@ fn refreshing_takes_the_newest_image_that_the_dockerfile_names() {
     fs_err::create_dir(&upstream).unwrap();
     let publish = |text: &str| {
         fs_err::write(upstream.join("text"), text).unwrap();
-        fs_err::write(upstream.join("Dockerfile"), "FROM scratch\nCOPY text /text\n").unwrap();
+        fs_err::write(upstream.join("Dockerfile"), "FROM scratch\nCOPY text /text\nLABEL packhouse.test=refreshed\n").unwrap();
         let tag = format!("{host}/up/stream:1");
         docker.run(&["build", "--tag", &tag, &upstream.display().to_string()]);
         docker.run(&["push", &tag]);
@@ -111,6 +111,7 @@ fn refreshing_takes_the_newest_image_that_the_dockerfile_names() {
     project.run("base debian 12 --refresh").ok();
     assert!(text(), "the new one was pulled");
     remove(&docker, &host);
+    remove_images(&docker, "refreshed");
 }
 
 #[test]
