@@ -83,7 +83,11 @@ fn refreshing_takes_the_newest_image_that_the_dockerfile_names() {
     fs_err::create_dir(&upstream).unwrap();
     let publish = |text: &str| {
         fs_err::write(upstream.join("text"), text).unwrap();
-        fs_err::write(upstream.join("Dockerfile"), "FROM scratch\nCOPY text /text\nLABEL packhouse.test=refreshed\n").unwrap();
+        fs_err::write(
+            upstream.join("Dockerfile"),
+            "FROM scratch\nCOPY text /text\nLABEL packhouse.test=refreshed\n",
+        )
+        .unwrap();
         let tag = format!("{host}/up/stream:1");
         docker.run(&["build", "--tag", &tag, &upstream.display().to_string()]);
         docker.run(&["push", &tag]);
