@@ -1,6 +1,6 @@
 //! Takes the files out of a package, whoever made it, so that they can be packaged again.
 //!
-//! A package is first read as [`inspect_file`](crate::inspect_file) reads it, which finds out whatever is wrong with it;
+//! A package is first read as [`inspect_file`] reads it, which finds out whatever is wrong with it;
 //! only then are its files taken out, each into a file of a directory of the caller's, called by a number: nothing that
 //! the package says becomes a path on this machine.
 

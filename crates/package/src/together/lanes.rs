@@ -245,10 +245,10 @@ fn compress<S: Simd>(simd: S, states: &mut States, runs: &[&[Block]; LANES], tur
         round!(1, 5, 1);
         round!(2, 3, 5);
         round!(3, 7, 0);
-        a = a + before.0;
-        b = b + before.1;
-        c = c + before.2;
-        d = d + before.3;
+        a += before.0;
+        b += before.1;
+        c += before.2;
+        d += before.3;
     }
     *states = [*a, *b, *c, *d];
 }

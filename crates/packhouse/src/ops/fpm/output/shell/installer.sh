@@ -6,6 +6,7 @@
 #   INSTALL_DIR   where the files were unpacked: INSTALL_ROOT, or a release below it
 #   CURRENT_DIR   the link to the current release, unless -r was given
 #   VERBOSE       set with -v
+# shellcheck disable=SC2317 # the last two lines are marks
 set -e
 
 usage() {
@@ -76,7 +77,7 @@ trap 'rmdir "$INSTALL_ROOT/.installing"' EXIT
 
 before_install
 
-if [ -n "$FORCE" ] || [ -z "$(ls -A "$INSTALL_DIR" | grep -v '^\.installing$')" ]; then
+if [ -n "$FORCE" ] || [ -z "$(find "$INSTALL_DIR" -mindepth 1 -maxdepth 1 ! -name .installing)" ]; then
     say "Unpacking payload . . ."
     tail -n +"$(line_behind __ARCHIVE__)" "$0" | tar -C "$INSTALL_DIR" -xf - ||
         die "Failed to unpack payload from the end of '$0' into '$INSTALL_DIR'"
@@ -112,6 +113,7 @@ fi
 
 # The current release and the two before it stay.
 if [ -z "$FLAT" ]; then
+    # shellcheck disable=SC2012 # the newest first, which only ls knows
     ls -t "$releases" | tail -n +4 | while read -r old; do
         say "Deleting old release '$old'"
         rm -rf "${releases:?}/$old"
