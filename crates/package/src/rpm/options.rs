@@ -133,6 +133,34 @@ pub enum DependencyKind {
 }
 
 impl DependencyKind {
+    /// The kind that a spec file's tag says, in lower case: `requires(post)`.
+    ///
+    /// ```
+    /// use packhouse_package::rpm::DependencyKind;
+    /// assert_eq!(DependencyKind::parse("requires(post)"), Some(DependencyKind::RequiresPost));
+    /// assert_eq!(DependencyKind::parse("summary"), None);
+    /// ```
+    pub fn parse(tag: &str) -> Option<DependencyKind> {
+        Some(match tag {
+            "requires" => DependencyKind::Requires,
+            "requires(pre)" => DependencyKind::RequiresPre,
+            "requires(post)" => DependencyKind::RequiresPost,
+            "requires(preun)" => DependencyKind::RequiresPreun,
+            "requires(postun)" => DependencyKind::RequiresPostun,
+            "requires(pretrans)" => DependencyKind::RequiresPretrans,
+            "requires(posttrans)" => DependencyKind::RequiresPosttrans,
+            "requires(verify)" => DependencyKind::RequiresVerify,
+            "recommends" => DependencyKind::Recommends,
+            "suggests" => DependencyKind::Suggests,
+            "supplements" => DependencyKind::Supplements,
+            "enhances" => DependencyKind::Enhances,
+            "provides" => DependencyKind::Provides,
+            "conflicts" => DependencyKind::Conflicts,
+            "obsoletes" => DependencyKind::Obsoletes,
+            _ => return None,
+        })
+    }
+
     /// When it must hold, as the flags of a dependency say it; `None` for what is no requirement.
     pub(super) fn when(self) -> Option<u32> {
         Some(match self {

@@ -102,48 +102,26 @@ fn tag(written: &Located<String>, options: &mut Options, problems: &mut Problems
         problems.push(problem.help("`Tag: value` on one line, as in `Requires(post): systemd`"));
         return;
     }
-    let kind = match name.as_str() {
-        "requires" => DependencyKind::Requires,
-        "requires(pre)" => DependencyKind::RequiresPre,
-        "requires(post)" => DependencyKind::RequiresPost,
-        "requires(preun)" => DependencyKind::RequiresPreun,
-        "requires(postun)" => DependencyKind::RequiresPostun,
-        "requires(pretrans)" => DependencyKind::RequiresPretrans,
-        "requires(posttrans)" => DependencyKind::RequiresPosttrans,
-        "requires(verify)" => DependencyKind::RequiresVerify,
-        "recommends" => DependencyKind::Recommends,
-        "suggests" => DependencyKind::Suggests,
-        "supplements" => DependencyKind::Supplements,
-        "enhances" => DependencyKind::Enhances,
-        "provides" => DependencyKind::Provides,
-        "conflicts" => DependencyKind::Conflicts,
-        "obsoletes" => DependencyKind::Obsoletes,
-        "distribution" => {
-            options.distribution = Some(value.to_owned());
-            return;
+    if let Some(kind) = DependencyKind::parse(&name) {
+        // A spec's line may name several, separated by commas.
+        for part in value.split(',') {
+            match Relation::parse(part) {
+                Some(relation) => options.dependencies.push(Dependency { kind, relation }),
+                None => problems.push(Problem::at(&written.place, "an empty relation between commas")),
+            }
         }
-        "bugurl" => {
-            options.bug_url = Some(value.to_owned());
-            return;
-        }
-        "prefix" => {
-            options.prefixes.push(value.to_owned());
-            return;
-        }
-        "autoreqprov" | "autoreq" | "autoprov" if value == "no" => return,
+        return;
+    }
+    match name.as_str() {
+        "distribution" => options.distribution = Some(value.to_owned()),
+        "bugurl" => options.bug_url = Some(value.to_owned()),
+        "prefix" => options.prefixes.push(value.to_owned()),
+        "autoreqprov" | "autoreq" | "autoprov" if value == "no" => {}
         other => {
             let problem = Problem::at(&written.place, format!("the tag `{other}` cannot be set here"));
             problems.push(problem.help(
                 "relations, Distribution, BugURL and Prefix can; what the package says of itself is in dist/packhouse.toml",
             ));
-            return;
-        }
-    };
-    // A spec's line may name several, separated by commas.
-    for part in value.split(',') {
-        match Relation::parse(part) {
-            Some(relation) => options.dependencies.push(Dependency { kind, relation }),
-            None => problems.push(Problem::at(&written.place, "an empty relation between commas")),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use packhouse_package::{Arch, Format, Mark, Options, PackageName, Relation, Script, Version};
 
 use super::super::draft::Draft;
-use super::super::log::{Failure, Log, Result};
+use super::super::log::{Log, Result};
 use super::super::name::Tokens;
 use super::{Context, Output};
 
@@ -53,12 +53,7 @@ impl Output for Apk {
     fn write(mut self: Box<Self>, path: &Path, _shown: &str, context: &Context<'_>) -> Result<()> {
         let mut files = std::mem::take(&mut self.draft.files);
         files.complete();
-        let missing = |given: &str| {
-            Failure::Other(anyhow::anyhow!(
-                "--config-files '{given}' is neither in the package nor on this machine"
-            ))
-        };
-        for path in super::config_files(&mut files, &self.draft.config_files, context, missing)? {
+        for path in super::config_files(&mut files, &self.draft.config_files, context, super::nowhere)? {
             if let Some(entry) = files.entry_mut(&path) {
                 entry.mark = Mark::Config;
             }

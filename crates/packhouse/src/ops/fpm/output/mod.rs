@@ -241,6 +241,11 @@ fn keep_owners(files: &mut FileTree) {
     }
 }
 
+/// The failure of formats that say in no words of their own that a configuration file is missing.
+fn nowhere(given: &str) -> Failure {
+    Failure::Other(anyhow::anyhow!("--config-files '{given}' is neither in the package nor on this machine"))
+}
+
 /// Takes the files and directories of a list as configuration files, those of this machine where the package does not
 /// have them; returns every path.
 fn config_files(

@@ -5,7 +5,7 @@ use std::path::Path;
 use packhouse_package::{FileTree, Format, Mark, Moment, Options, pacman};
 
 use super::super::draft::Draft;
-use super::super::log::{Detail, Failure, Level, Result};
+use super::super::log::{Detail, Level, Result};
 use super::super::name::Tokens;
 use super::wrapper::function;
 use super::{Context, Output};
@@ -81,12 +81,7 @@ impl Output for Pacman {
     fn write(mut self: Box<Self>, path: &Path, _shown: &str, context: &Context<'_>) -> Result<()> {
         let mut files = std::mem::take(&mut self.draft.files);
         files.complete();
-        let missing = |given: &str| {
-            Failure::Other(anyhow::anyhow!(
-                "--config-files '{given}' is neither in the package nor on this machine"
-            ))
-        };
-        let config = super::config_files(&mut files, &self.draft.config_files, context, missing)?;
+        let config = super::config_files(&mut files, &self.draft.config_files, context, super::nowhere)?;
         for (path, entry) in files.iter_mut() {
             entry.mark = if config.binary_search(path).is_ok() { Mark::Config } else { Mark::NotConfig };
         }

@@ -17,28 +17,13 @@ pub(super) fn apply(line: &str, metadata: &mut Metadata, options: &mut Options, 
     }
     let (tag, value) = line.split_once(':').unwrap_or((line, ""));
     let (tag, value) = (tag.trim().to_lowercase(), value.trim());
+    if let Some(kind) = DependencyKind::parse(&tag) {
+        let relation =
+            Relation::parse(value).ok_or_else(|| anyhow::anyhow!("--rpm-tag '{line}' names nothing"))?;
+        options.dependencies.push(Dependency { kind, relation });
+        return Ok(());
+    }
     let value = match tag.as_str() {
-        "requires"
-        | "requires(pre)"
-        | "requires(post)"
-        | "requires(preun)"
-        | "requires(postun)"
-        | "requires(pretrans)"
-        | "requires(posttrans)"
-        | "requires(verify)"
-        | "recommends"
-        | "suggests"
-        | "supplements"
-        | "enhances"
-        | "provides"
-        | "conflicts"
-        | "obsoletes" => {
-            let kind = kind(&tag);
-            let relation =
-                Relation::parse(value).ok_or_else(|| anyhow::anyhow!("--rpm-tag '{line}' names nothing"))?;
-            options.dependencies.push(Dependency { kind, relation });
-            return Ok(());
-        }
         "autoreq" | "autoprov" | "autoreqprov" | "buildarch" | "buildarchitectures" | "buildroot"
         | "source" | "source0" | "buildrequires" => {
             log.warn(format!(
@@ -68,24 +53,4 @@ pub(super) fn apply(line: &str, metadata: &mut Metadata, options: &mut Options, 
         }
     }
     Ok(())
-}
-
-fn kind(tag: &str) -> DependencyKind {
-    match tag {
-        "requires(pre)" => DependencyKind::RequiresPre,
-        "requires(post)" => DependencyKind::RequiresPost,
-        "requires(preun)" => DependencyKind::RequiresPreun,
-        "requires(postun)" => DependencyKind::RequiresPostun,
-        "requires(pretrans)" => DependencyKind::RequiresPretrans,
-        "requires(posttrans)" => DependencyKind::RequiresPosttrans,
-        "requires(verify)" => DependencyKind::RequiresVerify,
-        "recommends" => DependencyKind::Recommends,
-        "suggests" => DependencyKind::Suggests,
-        "supplements" => DependencyKind::Supplements,
-        "enhances" => DependencyKind::Enhances,
-        "provides" => DependencyKind::Provides,
-        "conflicts" => DependencyKind::Conflicts,
-        "obsoletes" => DependencyKind::Obsoletes,
-        _ => DependencyKind::Requires,
-    }
 }
