@@ -55,6 +55,8 @@ pub const AWS_DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
 pub const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
 /// The same for all of AWS's services; `AWS_ENDPOINT_URL_S3` comes first.
 pub const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+/// The server that speaks like CloudFront; before `AWS_ENDPOINT_URL`.
+pub const AWS_ENDPOINT_URL_CLOUDFRONT: &str = "AWS_ENDPOINT_URL_CLOUDFRONT";
 /// A file of certificates to trust besides the system's.
 pub const AWS_CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 /// A file with a web identity token (EKS, OIDC in CI), with `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`.
@@ -115,6 +117,7 @@ const FOR_STORAGE: &[&str] = &[
     AWS_DEFAULT_REGION,
     AWS_ENDPOINT_URL_S3,
     AWS_ENDPOINT_URL,
+    AWS_ENDPOINT_URL_CLOUDFRONT,
     AWS_CA_BUNDLE,
     AWS_WEB_IDENTITY_TOKEN_FILE,
     AWS_ROLE_ARN,

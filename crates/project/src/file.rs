@@ -166,6 +166,7 @@ settings! {
     PublishSettings {
         to: Located<String> = string("to"),
         public_url: Located<String> = string("public-url"),
+        cloudfront: Located<String> = string("cloudfront"),
     }
 }
 
@@ -313,6 +314,7 @@ impl ProjectFile {
             ("sign.keyring", &sign.keyring),
             ("publish.to", &publish.to),
             ("publish.public-url", &publish.public_url),
+            ("publish.cloudfront", &publish.cloudfront),
         ];
         let singles =
             singles.into_iter().filter_map(|(key, value)| Some((key.to_owned(), &value.as_ref()?.place)));

@@ -104,6 +104,8 @@ pub struct Plan {
     pub publish_to: Option<String>,
     /// Where customers find the site.
     pub public_url: Option<String>,
+    /// The id of the CloudFront distribution that serves the site. `None` for another site than the project's.
+    pub cloudfront: Option<String>,
     /// What is built, sorted by target.
     pub targets: Vec<TargetPlan>,
 }

@@ -130,6 +130,7 @@ impl Project {
             selected.iter().filter_map(|files| self.plan_target(files, facts, &mut problems)).collect();
         self.check_file_names(&targets, &mut problems);
         container::check_apart(&targets, settings, &mut problems);
+        let cloudfront = self.cloudfront(facts, &mut problems);
         let signing_key = self.signing_key().unwrap_or_else(|two| {
             problems.extend(two);
             None
@@ -152,8 +153,34 @@ impl Project {
             keyring: self.keyring(),
             publish_to: facts.publish_to.clone().or_else(|| text(&settings.publish.to)),
             public_url: text(&settings.publish.public_url),
+            cloudfront,
             targets,
         })
+    }
+
+    /// The CloudFront distribution that serves the site that is meant: another one than the project's is not its
+    /// business.
+    fn cloudfront(&self, facts: &Facts, problems: &mut Problems) -> Option<String> {
+        let publish = &self.shared.publish;
+        let Located { value: id, place } = publish.cloudfront.as_ref()?;
+        let is_id = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+        if !(5..=32).contains(&id.len()) || !id.bytes().all(is_id) {
+            let message = format!("`{}` is no id of a CloudFront distribution", id.escape_debug());
+            problems.push(
+                Problem::at(place, message)
+                    .help("capital letters and digits, as in E2QWRUHAPOMQZL; not its domain"),
+            );
+            return None;
+        }
+        let own = publish.to.as_ref().map(|to| &to.value);
+        if own.is_none_or(|to| !to.contains("://") || to.starts_with("file:")) && facts.publish_to.is_none() {
+            let message = "[publish] names a CloudFront distribution for a site on this machine";
+            problems
+                .push(Problem::at(place, message).help("publish to a bucket: to = \"s3://bucket/prefix\""));
+            return None;
+        }
+        let is_own = own.is_none() || facts.publish_to.is_none() || facts.publish_to.as_ref() == own;
+        is_own.then(|| id.clone())
     }
 
     /// Who signs, as the project says.

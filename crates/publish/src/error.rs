@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::object::PathError;
-use crate::{ObjectPath, Sha256, StorageError};
+use crate::{ObjectPath, Sha256, StorageError, StorageErrorKind};
 
 /// An error of a function that the caller gave.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -57,6 +57,16 @@ pub enum Error {
         /// The site.
         site: String,
         /// What was answered.
+        source: StorageError,
+    },
+    /// The site is published, and CloudFront may serve what was there before.
+    #[error("CloudFront's distribution {distribution} was not told to forget what changed ({count} paths)")]
+    Invalidation {
+        /// Its id.
+        distribution: String,
+        /// How many paths it should have forgotten.
+        count: usize,
+        /// What it said.
         source: StorageError,
     },
     /// Two publishers at once would overwrite each other there.
@@ -295,6 +305,15 @@ impl Error {
                  --format env)\"`"
             ),
             Error::Storage { source, .. } => return source.help(),
+            Error::Invalidation { source, .. } => {
+                let first = match source.kind() {
+                    StorageErrorKind::Denied => "allow these credentials `cloudfront:CreateInvalidation`, then ",
+                    StorageErrorKind::Clock => "set this machine's clock, then ",
+                    StorageErrorKind::Other => "check `cloudfront` in [publish] of dist/packhouse.toml, then ",
+                    _ => "",
+                };
+                format!("{first}run `packhouse repair`, which has it forget all that can change")
+            }
             Error::Unconditional { .. } => "if nobody else publishes there meanwhile, say --single-writer; else use \
                  storage with conditional writes (docs/reference/storage.md)"
                 .into(),

@@ -44,7 +44,7 @@ pub use object::{Body, Lifetime, Object, ObjectPath, PathError};
 pub use prune::{PrunePlan, Pruned, Retention, plan_prune, prune};
 pub use refresh::Current;
 pub use store::{
-    Access, ConditionalWrites, Created, Listed, LocalFile, ObjectStorage, Standing, StorageError,
+    Access, CloudFront, ConditionalWrites, Created, Listed, LocalFile, ObjectStorage, Standing, StorageError,
     StorageErrorKind, Store, Swapped, Version,
 };
 pub use transaction::{AdoptionCheck, Publication, Published, Upload, preview, publish};

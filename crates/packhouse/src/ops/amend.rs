@@ -8,6 +8,7 @@ use anyhow::Result;
 use packhouse_project::Plan;
 use packhouse_publish::{Event as PublishEvent, Head, ObjectPath, Pointer, Selection, amend};
 
+use super::cdn::Changes;
 use super::publish::{Renderer, Site};
 use super::{Keys, OnEvent};
 use crate::environment::Environment;
@@ -53,6 +54,8 @@ pub(super) struct OpenSite<'a> {
     pub(super) keys: Keys,
     pub(super) now: i64,
     removed: Mutex<Vec<ObjectPath>>,
+    pub(super) changes: Changes,
+    on_event: OnEvent<'a>,
 }
 
 impl<'a> OpenSite<'a> {
@@ -60,22 +63,37 @@ impl<'a> OpenSite<'a> {
         plan: &'a Plan,
         single_writer: bool,
         environment: &Environment,
-        on_event: OnEvent<'_>,
+        on_event: OnEvent<'a>,
     ) -> Result<OpenSite<'a>> {
         let site = Site::open(plan, &environment.access().single_writer(single_writer))?;
         let keys = Keys::open(plan, site.is_local(), environment, on_event)?;
-        Ok(OpenSite { plan, site, keys, now: environment.now.as_second(), removed: Mutex::default() })
+        Ok(OpenSite {
+            plan,
+            site,
+            keys,
+            now: environment.now.as_second(),
+            removed: Mutex::default(),
+            changes: Changes::default(),
+            on_event,
+        })
     }
 
     pub(super) fn renderer(&self) -> Renderer<'_> {
         Renderer { plan: self.plan, site: &self.site, keys: &self.keys, now: self.now }
     }
 
-    /// Remembers which pointers went.
+    /// Remembers what changed, and which pointers went.
     pub(super) fn note(&self, event: PublishEvent) {
+        self.changes.note(&event);
         if let PublishEvent::PointerRemoved { path } = event {
             self.removed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(path);
         }
+    }
+
+    /// Tells the site's CDN what changed, also after a failure: the same command again does not change again what was
+    /// changed.
+    pub(super) async fn tell_cdn(&self) {
+        self.changes.tell_or_warn(self.site.cdn(), self.now, self.on_event).await;
     }
 
     pub(super) fn removed(&self) -> Vec<ObjectPath> {
@@ -100,7 +118,9 @@ impl<'a> OpenSite<'a> {
             |head, current| renderer.rendered(head, current),
             &|event| self.note(event),
         )
-        .await?;
+        .await;
+        self.tell_cdn().await;
+        let published = published?;
         Ok(Amended {
             to: self.site.to().to_owned(),
             generation: published.head.generation,

@@ -33,6 +33,14 @@ pub enum Event {
         /// A sentence.
         message: String,
     },
+    /// Something beside the work failed: the work is done, and the user has something to do. Also told to those who
+    /// want quiet.
+    Warning {
+        /// What failed, and why.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
     /// A target has come further.
     Target {
         /// Which one.

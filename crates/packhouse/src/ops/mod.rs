@@ -6,6 +6,7 @@
 mod amend;
 mod base;
 mod build;
+mod cdn;
 mod diff;
 mod doctor;
 mod engine;

@@ -62,8 +62,9 @@ pub async fn prune(
         |head, current| renderer.rendered(head, current),
         &|event| site.note(event),
     )
-    .await?;
-    Ok(pruned.plan)
+    .await;
+    site.tell_cdn().await;
+    Ok(pruned?.plan)
 }
 
 /// Keeps the packages of a release whatever the rules say, or no longer.

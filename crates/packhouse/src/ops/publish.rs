@@ -8,13 +8,14 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::Plan;
 use packhouse_publish::{
-    Access, BoxError, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer,
+    Access, BoxError, CloudFront, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer,
     Publication, Sha256, Signature, Store, Upload, layout, publish as publish_to,
 };
 use packhouse_sign::{Keyring, Verified, verify_detached};
 use packhouse_site::{KeyInfo, Location, SiteInfo};
 use serde::{Deserialize, Serialize};
 
+use super::cdn::Changes;
 use super::manifest::{self, Built, Manifest};
 use super::{Event, Keys, OnEvent, UsageError, sign, verify};
 use crate::environment::Environment;
@@ -58,13 +59,14 @@ pub struct PublishReport {
 pub struct Site {
     store: Store,
     to: String,
+    cdn: Option<CloudFront>,
 }
 
 impl Site {
     /// Opens the plan's site.
     ///
     /// # Errors
-    /// When it is somewhere Packhouse cannot publish to, or customers cannot find it.
+    /// When it is somewhere Packhouse cannot publish to, customers cannot find it, or its CDN cannot be told.
     pub fn open(plan: &Plan, access: &Access) -> Result<Site> {
         let to = plan.publish_to.as_deref().unwrap_or(DEFAULT_SITE);
         let store = Store::open(to, &plan.root, access)?;
@@ -76,7 +78,11 @@ impl Site {
             }
             None => store.name(),
         };
-        Ok(Site { store, to })
+        let cdn = match (&plan.cloudfront, &plan.public_url) {
+            (Some(id), Some(url)) if store.directory().is_none() => Some(CloudFront::new(access, id, url)?),
+            _ => None,
+        };
+        Ok(Site { store, to, cdn })
     }
 
     /// Whether it is a directory of this machine.
@@ -86,6 +92,11 @@ impl Site {
 
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The CDN that serves it.
+    pub(super) fn cdn(&self) -> Option<&CloudFront> {
+        self.cdn.as_ref()
     }
 
     /// Where it is.
@@ -163,11 +174,16 @@ pub(super) async fn manifest(
         check_signature: &check_signature,
     };
     let renderer = Renderer { plan, site, keys, now: environment.now.as_second() };
+    let changes = Changes::default();
     let published =
         publish_to(&site.store, &publication, |head, current| renderer.rendered(head, current), &|event| {
-            forward(event, on_event)
+            changes.note(&event);
+            forward(event, on_event);
         })
-        .await?;
+        .await;
+    // Also after a failure: the same command again does not change again what was changed.
+    changes.tell_or_warn(site.cdn(), renderer.now, on_event).await;
+    let published = published?;
     let channel = channels.first().map_or(layout::STABLE, String::as_str);
     let names: BTreeSet<&str> = manifest.packages.iter().map(|built| built.file.as_str()).collect();
     Ok(PublishReport {

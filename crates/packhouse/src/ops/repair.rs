@@ -1,5 +1,5 @@
 //! Finishes what a publisher or a prune left that died, and renders everything anew that is derived from the list
-//! of releases.
+//! of releases; tells the site's CDN to forget all that can change.
 
 use anyhow::Result;
 use packhouse_project::Plan;
@@ -25,7 +25,7 @@ pub struct Repaired {
 /// Repairs the plan's site.
 ///
 /// # Errors
-/// When the site cannot be read or written, or nothing was published there.
+/// When the site cannot be read or written, nothing was published there, or its CDN cannot be told.
 pub async fn repair(
     plan: &Plan,
     single_writer: bool,
@@ -34,14 +34,24 @@ pub async fn repair(
 ) -> Result<Repaired> {
     let site = OpenSite::new(plan, single_writer, environment, on_event)?;
     let renderer = site.renderer();
-    let (published, leftovers) = repair_site(
+    let repaired = repair_site(
         site.site.store(),
         &plan.name,
         site.now,
         |head, current| renderer.rendered(head, current),
         &|event| site.note(event),
     )
-    .await?;
+    .await;
+    let (published, leftovers) = match repaired {
+        Ok(repaired) => repaired,
+        Err(error) => {
+            site.tell_cdn().await;
+            return Err(error.into());
+        }
+    };
+    // Also what others changed and did not come to telling.
+    site.changes.add_all(&published.head);
+    site.changes.tell(site.site.cdn(), site.now).await?;
     Ok(Repaired {
         to: site.site.to().to_owned(),
         generation: published.head.generation,

@@ -59,6 +59,12 @@ impl Progress {
             Event::Notice { message } => {
                 self.line(&format!("{}: {message}", paint(self.style, "33;1", "note")));
             }
+            Event::Warning { message, help } => {
+                self.line(&format!("{}: {message}", paint(self.style, "33;1", "warning")));
+                if let Some(help) = help {
+                    self.line(&format!("  {}: {help}", paint(self.style, "36;1", "help")));
+                }
+            }
             Event::Target { target, stage } => self.stage(target, stage),
             Event::Publishing { packages, bytes } => self.publishing(*packages, *bytes),
             Event::Uploaded { bytes } => {

@@ -89,7 +89,7 @@ impl Output {
     pub fn event(&self, event: Event) {
         if self.style.json {
             json::line(&event);
-        } else if !self.style.quiet {
+        } else if !self.style.quiet || matches!(event, Event::Warning { .. }) {
             self.progress.event(&event);
         }
     }

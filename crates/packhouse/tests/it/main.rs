@@ -8,6 +8,7 @@ mod acceptance;
 mod apk_targets;
 mod base_images;
 mod channels;
+mod cloudfront;
 mod containers;
 mod doctor;
 mod engine_arguments;

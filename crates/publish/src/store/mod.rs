@@ -6,6 +6,7 @@
 
 mod access;
 mod bucket;
+mod cloudfront;
 mod directory;
 mod location;
 mod temporary;
@@ -20,6 +21,7 @@ use location::Location;
 
 pub use access::Access;
 pub use bucket::{ObjectStorage, StorageError, StorageErrorKind};
+pub use cloudfront::CloudFront;
 
 /// The most that is read into memory; a head with 80,000 packages fits.
 const LIMIT: u64 = 64 << 20;

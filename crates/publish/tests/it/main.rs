@@ -4,6 +4,7 @@
 
 mod bad_answers;
 mod checks_a_site;
+mod cloudfront;
 mod conformance;
 mod crashes;
 mod documented_format;

@@ -19,6 +19,8 @@ use super::bucket::{Bucket, ObjectStorage};
 use super::location::{Kind, Place};
 use crate::{Error, Result};
 
+pub(super) use s3::Aws;
+
 /// What a publisher may use to reach buckets, and how it behaves there.
 #[derive(Clone, Default)]
 pub struct Access {
@@ -93,6 +95,12 @@ impl Access {
         Ok(bucket)
     }
 
+    /// What AWS's service `name` is reached with; nothing is asked yet.
+    pub(super) fn aws_service(&self, name: &str) -> Result<Aws> {
+        install_tls();
+        s3::service(self, name)
+    }
+
     /// How connections are made. Proxies (`HTTPS_PROXY`, `NO_PROXY`) and the system's certificates
     /// (`SSL_CERT_FILE`) are the HTTP library's own business.
     fn client(&self, endpoint: Option<&str>) -> Result<ClientOptions> {
@@ -117,7 +125,7 @@ impl Access {
     }
 
     /// Exponential, with jitter: 5xx and 429 answers, connections that cannot be made or break.
-    fn retry(&self) -> RetryConfig {
+    pub(super) fn retry(&self) -> RetryConfig {
         let (init, max, retries, timeout) = if self.impatient { (5, 50, 3, 2) } else { (200, 10_000, 8, 90) };
         RetryConfig {
             backoff: BackoffConfig {

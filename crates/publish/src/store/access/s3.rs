@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum, S3ConditionalPut};
+use object_store::aws::{
+    AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider, Checksum, S3ConditionalPut,
+};
+use object_store::client::HttpClient;
 
 use super::{Access, bucket, credentials, http_client, unusable};
 use crate::store::bucket::{Bucket, S3Uploads};
@@ -40,7 +43,61 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
     if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint);
     }
-    if let Some(keys) = Keys::find(access, &profile)? {
+    builder = with_credentials(builder, access, &profile)?;
+    let failed = |refusal: object_store::Error| unusable("S3", &refusal, access);
+    let storage = Arc::new(builder.clone().build().map_err(failed)?);
+    // object_store completes multipart uploads unconditionally; a header on every request of a client that does
+    // nothing else makes it a condition.
+    let mut absent = HeaderMap::new();
+    absent.insert(http::header::IF_NONE_MATCH, http::HeaderValue::from_static("*"));
+    let conditional = builder.with_client_options(options.clone().with_default_headers(absent));
+    let mut bucket = bucket(access, place, endpoint.unwrap_or(region), storage.clone());
+    bucket.completes_if_absent = Some(Arc::new(conditional.build().map_err(failed)?));
+    bucket.uploads = Some(S3Uploads { signer: storage, http: http_client(&options).map_err(failed)? });
+    bucket.secrets.extend(profile.secrets());
+    Ok(bucket)
+}
+
+/// What another of AWS's services is reached with.
+pub(in crate::store) struct Aws {
+    pub(in crate::store) credentials: AwsCredentialProvider,
+    pub(in crate::store) http: HttpClient,
+    /// Another server than the service's own.
+    pub(in crate::store) endpoint: Option<String>,
+    /// What must never be shown.
+    pub(in crate::store) secrets: Vec<String>,
+}
+
+/// The service `name`, in lower case as in the profile files, by the credentials that S3 is used with.
+pub(super) fn service(access: &Access, name: &str) -> Result<Aws> {
+    let profile = Profile::read(access)?;
+    let variable = format!("AWS_ENDPOINT_URL_{}", name.to_ascii_uppercase());
+    let endpoint = access
+        .first(&[&variable, "AWS_ENDPOINT_URL"])
+        .or_else(|| profile.get(&format!("{name}.endpoint_url")))
+        .or_else(|| profile.get("endpoint_url"));
+    let options = access.client(endpoint)?;
+    let failed = |refusal: object_store::Error| unusable(name, &refusal, access);
+    // Only the client of a bucket, of whichever, finds credentials.
+    let builder = AmazonS3Builder::new()
+        .with_bucket_name(name)
+        .with_retry(access.retry())
+        .with_client_options(options.clone());
+    let client = with_credentials(builder, access, &profile)?.build().map_err(failed)?;
+    Ok(Aws {
+        credentials: Arc::clone(client.credentials()),
+        http: http_client(&options).map_err(failed)?,
+        endpoint: endpoint.map(str::to_owned),
+        secrets: access.secrets().into_iter().chain(profile.secrets()).collect(),
+    })
+}
+
+fn with_credentials(
+    mut builder: AmazonS3Builder,
+    access: &Access,
+    profile: &Profile,
+) -> Result<AmazonS3Builder> {
+    if let Some(keys) = Keys::find(access, profile)? {
         builder = builder.with_access_key_id(keys.id).with_secret_access_key(keys.secret);
         if let Some(token) = keys.token {
             builder = builder.with_token(token);
@@ -60,18 +117,7 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
             }
         }
     }
-    let failed = |refusal: object_store::Error| unusable("S3", &refusal, access);
-    let storage = Arc::new(builder.clone().build().map_err(failed)?);
-    // object_store completes multipart uploads unconditionally; a header on every request of a client that does
-    // nothing else makes it a condition.
-    let mut absent = HeaderMap::new();
-    absent.insert(http::header::IF_NONE_MATCH, http::HeaderValue::from_static("*"));
-    let conditional = builder.with_client_options(options.clone().with_default_headers(absent));
-    let mut bucket = bucket(access, place, endpoint.unwrap_or(region), storage.clone());
-    bucket.completes_if_absent = Some(Arc::new(conditional.build().map_err(failed)?));
-    bucket.uploads = Some(S3Uploads { signer: storage, http: http_client(&options).map_err(failed)? });
-    bucket.secrets.extend(profile.secrets());
-    Ok(bucket)
+    Ok(builder)
 }
 
 struct Keys {

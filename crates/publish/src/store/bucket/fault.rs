@@ -74,7 +74,7 @@ impl StdError for StorageError {}
 pub(super) const TRIES: u32 = 4;
 
 /// Whether the same request may succeed a moment later.
-pub(super) fn is_passing(refusal: &Refusal) -> bool {
+pub(in crate::store) fn is_passing(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::Generic { .. })
         && matches!(sort(refusal), StorageErrorKind::Unreachable | StorageErrorKind::Unavailable)
 }
@@ -87,7 +87,7 @@ pub(super) async fn back_off(attempt: u32) {
 }
 
 /// What `refusal` means for people. `secrets` never appear in it.
-pub(super) fn explain(refusal: &Refusal, secrets: &[String]) -> StorageError {
+pub(in crate::store) fn explain(refusal: &Refusal, secrets: &[String]) -> StorageError {
     let kind = sort(refusal);
     let deepest = chain(refusal).last().map(ToString::to_string).unwrap_or_default();
     let message = match answer(refusal) {
@@ -140,6 +140,8 @@ fn sort(refusal: &Refusal) -> StorageErrorKind {
         (_, Some(408 | 429 | 500..=599)) => StorageErrorKind::Unavailable,
         // `InternalError` and `SlowDown` may come inside a 200 (S3's CompleteMultipartUpload).
         ("InternalError" | "SlowDown" | "ServiceUnavailable", _) => StorageErrorKind::Unavailable,
+        // CloudFront answers these with 400.
+        ("TooManyInvalidationsInProgress" | "Throttling", _) => StorageErrorKind::Unavailable,
         (_, Some(_)) => StorageErrorKind::Other,
         (_, None) => without_an_answer(refusal),
     }

@@ -10,7 +10,7 @@
 //!
 //! Keys are checked, never re-encoded (`Path::parse`, not `Path::from`): package names hold `~` and `^`.
 
-mod fault;
+pub(super) mod fault;
 mod leftovers;
 mod probe;
 mod upload;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use packhouse_publish::{Access, Sha256, Store};
 
-pub use http::{Answer, Request};
+pub use http::{Answer, Request, serve};
 
 /// Whose storage it speaks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
