@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use packhouse_build::engine::Engine as _;
-use packhouse_build::{Error, Event, Kept, Secret, SecretSource};
+use packhouse_build::engine::container::Containers;
+use packhouse_build::{ContainerJob, Error, Event, Kept, Secret, SecretSource};
 use packhouse_clients::container_engine;
 
 use crate::engines::{Place, text};
@@ -11,6 +12,20 @@ use crate::engines::{Place, text};
 /// The containers and images that a place's job made.
 fn label(place: &Place) -> String {
     format!("packhouse.target={}", place.job(&[]).container.unwrap().target)
+}
+
+/// Builds the base image of a container, and returns its name.
+async fn build_base(engine: &Containers, place: &Place, container: &ContainerJob) -> String {
+    let tag = container.image.latest();
+    let build = packhouse_build::ImageBuild {
+        image: &container.image,
+        target: &container.target,
+        tags: std::slice::from_ref(&tag),
+        platform: None,
+        is_fresh: false,
+    };
+    engine.client.build_image(&build, &place.log(), &|_| {}).await.unwrap();
+    tag
 }
 
 #[tokio::test]
@@ -42,20 +57,10 @@ async fn the_user_of_the_image_is_respected_root_as_well() {
         let mut job = place.job(&["mkdir out; echo $(id -un) $HOME >out/who"]);
         let container = job.container.as_mut().unwrap();
         container.image.repository = format!("localhost/packhouse-test/{user}");
-        let tags = [container.image.latest()];
-        let target = container.target.clone();
-        let image = container.image.clone();
-        let build = packhouse_build::ImageBuild {
-            image: &image,
-            target: &target,
-            tags: &tags,
-            platform: None,
-            is_fresh: false,
-        };
-        engine.client.build_image(&build, &place.log(), &|_| {}).await.unwrap();
+        let tag = build_base(&engine, &place, container).await;
         let workspace = place.run(&engine, &job).await.unwrap();
         assert_eq!(text(&workspace.path().join("out/who")), format!("{user} {home}\n"));
-        engine.client.remove_image(&tags[0]).await.unwrap();
+        engine.client.remove_image(&tag).await.unwrap();
     }
 }
 
@@ -75,19 +80,10 @@ async fn any_number_has_a_home_and_caches() {
         let mut job = place.job(&[command]);
         let container = job.container.as_mut().unwrap();
         container.image.repository = "localhost/packhouse-test/number".into();
-        let tags = [container.image.latest()];
-        let (image, target) = (container.image.clone(), container.target.clone());
-        let build = packhouse_build::ImageBuild {
-            image: &image,
-            target: &target,
-            tags: &tags,
-            platform: None,
-            is_fresh: false,
-        };
-        engine.client.build_image(&build, &place.log(), &|_| {}).await.unwrap();
+        let tag = build_base(&engine, &place, container).await;
         let workspace = place.run(&engine, &job).await.unwrap();
         assert_eq!(text(&workspace.path().join("out/who")), format!("{uid} /packhouse/home\n"));
-        engine.client.remove_image(&tags[0]).await.unwrap();
+        engine.client.remove_image(&tag).await.unwrap();
     }
     assert!(text(&place.log()).contains("\n4711\n5000\n"), "{}", text(&place.log()));
     let filter = format!("label={}", label(&place));

@@ -65,7 +65,7 @@ fn distribute(
     let of_slowest = |is_alone: bool| -> usize {
         let counts = wave.iter().zip(&threads).filter(|(number, _)| slowness(of(number)) == slowest);
         let counts = counts.map(|(number, threads)| match is_alone {
-            true => alone(of(number), resources),
+            true => alone(of(number), resources).get(),
             false => threads.get(),
         });
         if is_alone { counts.max().unwrap_or(0) } else { counts.sum() }
@@ -75,10 +75,7 @@ fn distribute(
 
 /// How many bytes are left of what compressors may take at the default levels, at most [`LEFT`].
 pub(super) fn left(shares: &[(Compression, Share)]) -> usize {
-    let taken = shares.iter().map(|(compression, share)| {
-        let threads = NonZeroUsize::new(threads(*compression, *share)).unwrap_or(NonZeroUsize::MIN);
-        compression.memory(threads)
-    });
+    let taken = shares.iter().map(|(compression, share)| compression.memory(threads(*compression, *share)));
     let left = DEFAULT_BUDGET.saturating_sub(taken.fold(0, u64::saturating_add));
     left.min(LEFT) as usize
 }
@@ -88,16 +85,15 @@ pub(super) fn left(shares: &[(Compression, Share)]) -> usize {
 const LEFT: u64 = 16 << 20;
 
 /// How many threads a stream has when it is the only one.
-fn alone(compression: Compression, resources: Resources) -> usize {
+fn alone(compression: Compression, resources: Resources) -> NonZeroUsize {
     threads(compression, Share { threads: resources.threads, memory: compression.memory_budget() })
 }
 
 /// How many threads a stream has with its share.
-fn threads(compression: Compression, share: Share) -> usize {
-    let fits = |threads: &usize| {
-        NonZeroUsize::new(*threads).is_some_and(|threads| compression.memory(threads) <= share.memory)
-    };
-    (1..=share.threads.get()).take_while(fits).last().unwrap_or(1)
+fn threads(compression: Compression, share: Share) -> NonZeroUsize {
+    let fits = |threads: &NonZeroUsize| compression.memory(*threads) <= share.memory;
+    let counts = (1..=share.threads.get()).filter_map(NonZeroUsize::new);
+    counts.take_while(fits).last().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// In which order compressors take time; equal ones take about as much.

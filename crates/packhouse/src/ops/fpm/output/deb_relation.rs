@@ -35,20 +35,7 @@ fn fix(given: &str, ignores_iteration: bool, log: &Log<'_>, fixed: &mut Fixed) {
     if relation.starts_with('/') || relation.contains("rpmlib") {
         return log.warn(format!("Blanking 'dependency' field '{relation}' because it's invalid"));
     }
-    let end = relation.find([' ', '(']).unwrap_or(relation.len());
-    let name = relation[..end].to_owned();
-    if name.contains(|c: char| c.is_ascii_uppercase()) {
-        log.warn(format!(
-            "Downcasing dependency '{name}' because deb packages  don't work so good with uppercase names"
-        ));
-        relation = format!("{}{}", name.to_lowercase(), &relation[end..]);
-    }
-    if relation.contains('_') {
-        log.warn(format!(
-            "Replacing dependency underscores with dashes in '{relation}' because debs don't like underscores"
-        ));
-        relation = relation.replace('_', "-");
-    }
+    relation = with_debian_name(relation, ("dependency", "dependency"), log);
     if relation.contains("(~>") {
         let plain: String = relation.chars().filter(|c| !"()~>".contains(*c)).collect();
         let mut words = plain.split(' ').filter(|word| !word.is_empty());
@@ -68,6 +55,27 @@ fn fix(given: &str, ignores_iteration: bool, log: &Log<'_>, fixed: &mut Fixed) {
             fixed.relations.push(relation.to_owned());
         }
     }
+}
+
+/// Spells the name in a relation as Debian does, and says so: `what` it is, in the words of each message.
+fn with_debian_name(mut relation: String, what: (&str, &str), log: &Log<'_>) -> String {
+    let end = relation.find([' ', '(']).unwrap_or(relation.len());
+    let (name, rest) = relation.split_at(end);
+    if name.contains(|c: char| c.is_ascii_uppercase()) {
+        let what = what.0;
+        log.warn(format!(
+            "Downcasing {what} '{name}' because deb packages  don't work so good with uppercase names"
+        ));
+        relation = format!("{}{rest}", name.to_lowercase());
+    }
+    if relation.contains('_') {
+        let what = what.1;
+        log.warn(format!(
+            "Replacing {what} underscores with dashes in '{relation}' because debs don't like underscores"
+        ));
+        relation = relation.replace('_', "-");
+    }
+    relation
 }
 
 /// The parts of `name (op version)`.
@@ -110,21 +118,7 @@ pub(super) fn next_of_last(version: &str) -> String {
 
 /// What is provided: a name, or `name (= version)`; `None` for what Debian cannot say.
 pub(super) fn fix_provides(given: &str, log: &Log<'_>) -> Option<String> {
-    let mut provides = given.to_owned();
-    let end = provides.find([' ', '(']).unwrap_or(provides.len());
-    let name = provides[..end].to_owned();
-    if name.contains(|c: char| c.is_ascii_uppercase()) {
-        log.warn(format!(
-            "Downcasing provides '{name}' because deb packages  don't work so good with uppercase names"
-        ));
-        provides = format!("{}{}", name.to_lowercase(), &provides[end..]);
-    }
-    if provides.contains('_') {
-        log.warn(format!(
-            "Replacing 'provides' underscores with dashes in '{provides}' because debs don't like underscores"
-        ));
-        provides = provides.replace('_', "-");
-    }
+    let mut provides = with_debian_name(given.to_owned(), ("provides", "'provides'"), log);
     if provides.contains('(') && !provides.contains("(=") {
         log.warn(format!("Blanking 'provides' field '{provides}' because it's invalid"));
         return None;
