@@ -21,6 +21,7 @@ use std::time::SystemTime;
 
 use pgp::composed::DetachedSignature;
 use pgp::packet::{Signature, SignatureType};
+use pgp::ser::Serialize as _;
 
 use crate::cleartext::Lines;
 use crate::{Certificate, Error, Fingerprint, Secret, armor, policy};
@@ -95,6 +96,13 @@ pub trait Signer: Send + Sync {
     /// When the data cannot be read, the key may not sign at that time, or signing fails.
     fn detached(&self, data: &mut dyn Read, at: SystemTime) -> Result<String, Error>;
 
+    /// One binary signature packet over everything that `data` yields, dated `at`: what rpm keeps in its header and
+    /// pacman in a `.sig`, which have room for a single one.
+    ///
+    /// # Errors
+    /// As [`Signer::detached`].
+    fn packet(&self, data: &mut dyn Read, at: SystemTime) -> Result<Vec<u8>, Error>;
+
     /// The text, signed in the clear and dated `at`. Blanks at the ends of lines are dropped.
     ///
     /// # Errors
@@ -129,6 +137,12 @@ impl<M: Make> Signer for M {
     fn detached(&self, data: &mut dyn Read, at: SystemTime) -> Result<String, Error> {
         let signature = make_checked(self, SignatureType::Binary, data, at)?;
         Ok(to_armor(signature))
+    }
+
+    fn packet(&self, data: &mut dyn Read, at: SystemTime) -> Result<Vec<u8>, Error> {
+        let signature = make_checked(self, SignatureType::Binary, data, at)?;
+        let packet = DetachedSignature::new(signature).to_bytes();
+        Ok(packet.expect("a signature that was made can be written"))
     }
 
     fn cleartext(&self, text: &str, at: SystemTime) -> Result<String, Error> {
