@@ -25,12 +25,14 @@ mod plan;
 mod project;
 mod reader;
 pub mod scaffold;
+mod signing;
 mod spec;
 pub mod target;
 pub mod version;
 
 pub use error::{Place, Problem, Problems, SourceFile};
 pub use file::ProjectFile;
-pub use plan::{EngineName, Facts, Plan, SigningKey, TargetPlan};
+pub use plan::{EngineName, Facts, Plan, TargetPlan};
 pub use project::{PROJECT_FILE, Project, Selection};
+pub use signing::{SigningCommand, SigningKey};
 pub use target::Target;

@@ -41,6 +41,19 @@ pub struct Generated {
 /// # Errors
 /// [`Error::UserId`] for an empty text or one with control characters, [`Error::Time`] outside 1970 to 2106.
 pub fn generate(user_id: &str, created: SystemTime, valid_for: Option<Duration>) -> Result<Generated, Error> {
+    let (created, lifetime) = check(user_id, created, valid_for)?;
+    let key = assemble(user_id, created, lifetime).expect("an Ed25519 key of valid parts can be made");
+    let certificate = Certificate::new(key.to_public_key()).expect("the key has version 4");
+    let secret = Secret::from_zeroizing(armor::write(&key, BlockType::PrivateKey));
+    Ok(Generated { secret, certificate })
+}
+
+/// The time and the life of a key in OpenPGP's unit, once its user id and these can be expressed.
+pub(crate) fn check(
+    user_id: &str,
+    created: SystemTime,
+    valid_for: Option<Duration>,
+) -> Result<(Timestamp, Option<u32>), Error> {
     if user_id.trim().is_empty() || user_id.len() > 1024 || user_id.chars().any(char::is_control) {
         return Err(Error::UserId { given: user_id.chars().take(100).collect() });
     }
@@ -49,11 +62,7 @@ pub fn generate(user_id: &str, created: SystemTime, valid_for: Option<Duration>)
     let created = Timestamp::from_secs(created.ok_or(Error::Time { what: "the time of the key" })?);
     let lifetime = valid_for.map(|lifetime| u32::try_from(lifetime.as_secs().max(1))).transpose();
     let lifetime = lifetime.map_err(|_| Error::Time { what: "the end of the key" })?;
-
-    let key = assemble(user_id, created, lifetime).expect("an Ed25519 key of valid parts can be made");
-    let certificate = Certificate::new(key.to_public_key()).expect("the key has version 4");
-    let secret = Secret::from_zeroizing(armor::write(&key, BlockType::PrivateKey));
-    Ok(Generated { secret, certificate })
+    Ok((created, lifetime))
 }
 
 fn assemble(

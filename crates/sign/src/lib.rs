@@ -12,7 +12,7 @@
 //! | to | use |
 //! |---|---|
 //! | open a key for signing | [`KeySource::open`], which gives a [`Signer`] |
-//! | make a key | [`generate()`] |
+//! | make a key | [`generate()`]; [`certify()`] for one that is in a key service or an HSM |
 //! | read and write keyrings | [`Keyring`], made of [`Certificate`]s |
 //! | verify | [`verify_detached`], [`verify_cleartext`], which give [`Verified`] or an [`Error`] that says why not |
 //!
@@ -39,7 +39,9 @@
 
 mod armor;
 mod certificate;
+mod certify;
 mod cleartext;
+mod der;
 mod error;
 mod fingerprint;
 mod generate;
@@ -53,12 +55,13 @@ mod standing;
 mod verify;
 
 pub use certificate::Certificate;
-pub use error::{Error, KeyDefect, KeyFileProblem, KeyringDefect};
+pub use certify::certify;
+pub use error::{CommandProblem, Error, KeyDefect, KeyFileProblem, KeyringDefect};
 pub use fingerprint::Fingerprint;
 pub use generate::{Generated, generate};
 pub use keyring::Keyring;
 pub use secret::Secret;
-pub use signer::{KeySource, Signer};
+pub use signer::{CommandInput, KeySource, SignCommand, Signer};
 pub use verify::{Verified, verify_cleartext, verify_detached};
 
 /// Text from outside for a terminal: control characters and those that reorder a line become `\u{fffd}`.

@@ -63,6 +63,8 @@ pub(crate) fn hash_name(hash: HashAlgorithm) -> String {
         HashAlgorithm::Md5 => "MD5".into(),
         HashAlgorithm::Sha1 => "SHA-1".into(),
         HashAlgorithm::Ripemd160 => "RIPEMD-160".into(),
+        HashAlgorithm::Sha256 => "SHA-256".into(),
+        HashAlgorithm::Sha384 => "SHA-384".into(),
         HashAlgorithm::Sha224 => "SHA-224".into(),
         HashAlgorithm::Sha3_256 => "SHA3-256".into(),
         HashAlgorithm::Sha3_512 => "SHA3-512".into(),
@@ -108,7 +110,7 @@ pub(crate) fn algorithm_name(parameters: &PublicParams) -> String {
 
 /// The length of an RSA modulus: the bit count that opens its MPI, the first field of the key
 /// (RFC 9580, sections 3.2 and 5.5.5.1).
-fn rsa_bits(parameters: &PublicParams) -> u16 {
+pub(crate) fn rsa_bits(parameters: &PublicParams) -> u16 {
     let mut bytes = Vec::new();
     match parameters.to_writer(&mut bytes) {
         Ok(()) if bytes.len() >= 2 => u16::from_be_bytes([bytes[0], bytes[1]]),

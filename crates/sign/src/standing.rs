@@ -54,6 +54,14 @@ impl Certificate {
             .find(|component| self.component_fingerprint(*component).as_ref() == Some(fingerprint))
     }
 
+    /// What the component is, for the statements of a signature.
+    pub(crate) fn component_key<'a>(&'a self, component: Component<'a>) -> &'a dyn pgp::types::KeyDetails {
+        match component {
+            Component::Primary => &self.key.primary_key,
+            Component::Subkey(subkey) => &subkey.key,
+        }
+    }
+
     pub(crate) fn component_key_id(&self, component: Component<'_>) -> KeyId {
         match component {
             Component::Primary => self.key.primary_key.legacy_key_id(),
@@ -85,7 +93,7 @@ impl Certificate {
         }
     }
 
-    fn parameters<'a>(&'a self, component: Component<'a>) -> &'a PublicParams {
+    pub(crate) fn parameters<'a>(&'a self, component: Component<'a>) -> &'a PublicParams {
         match component {
             Component::Primary => self.key.primary_key.public_params(),
             Component::Subkey(subkey) => subkey.key.public_params(),

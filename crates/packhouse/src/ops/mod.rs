@@ -13,6 +13,7 @@ mod engine;
 mod event;
 mod fpm;
 mod inspect;
+mod key_source;
 mod keys;
 mod manifest;
 mod plan;

@@ -10,4 +10,5 @@ mod keyrings;
 mod made_by_gnupg;
 mod policy;
 mod secrets;
+mod sign_command;
 mod tampering;
