@@ -56,12 +56,12 @@ mod verify;
 
 pub use certificate::Certificate;
 pub use certify::certify;
-pub use error::{CommandProblem, Error, KeyDefect, KeyFileProblem, KeyringDefect};
+pub use error::{Error, KeyDefect, KeyFileProblem, KeyringDefect};
 pub use fingerprint::Fingerprint;
 pub use generate::{Generated, generate};
 pub use keyring::Keyring;
 pub use secret::Secret;
-pub use signer::{CommandInput, KeySource, SignCommand, Signer};
+pub use signer::{CommandInput, CommandProblem, GnuPgProblem, KeySource, SignCommand, Signer};
 pub use verify::{Verified, verify_cleartext, verify_detached};
 
 /// Text from outside for a terminal: control characters and those that reorder a line become `\u{fffd}`.

@@ -31,6 +31,7 @@ mod publishing;
 mod registry;
 mod reproducible;
 mod secrets;
+mod sign_command;
 mod site_commands;
 mod starting;
 mod verify_file;
