@@ -17,6 +17,7 @@ mod existing_tree;
 mod failing_targets;
 mod fpm;
 mod gnupg;
+mod gnupg_agent;
 mod help_examples;
 mod inspect_and_diff;
 mod interrupted;
