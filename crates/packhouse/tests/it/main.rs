@@ -7,6 +7,7 @@
 mod acceptance;
 mod apk_targets;
 mod base_images;
+mod canaries;
 mod channels;
 mod cloudfront;
 mod containers;
@@ -23,6 +24,7 @@ mod inspect_and_diff;
 mod interrupted;
 mod json;
 mod keys;
+mod modes;
 mod names;
 mod private_copy;
 mod problems;
