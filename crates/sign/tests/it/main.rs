@@ -9,5 +9,6 @@ mod key_sources;
 mod keyrings;
 mod made_by_gnupg;
 mod policy;
+mod rsa_key;
 mod secrets;
 mod tampering;
