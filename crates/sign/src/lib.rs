@@ -50,6 +50,7 @@ mod policy;
 mod rsa_key;
 mod secret;
 mod signer;
+mod signing_time;
 mod standing;
 mod verify;
 

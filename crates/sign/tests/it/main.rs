@@ -11,4 +11,5 @@ mod made_by_gnupg;
 mod policy;
 mod rsa_key;
 mod secrets;
+mod signing_time;
 mod tampering;
