@@ -9,5 +9,7 @@ mod key_sources;
 mod keyrings;
 mod made_by_gnupg;
 mod policy;
+mod rsa_key;
 mod secrets;
+mod signing_time;
 mod tampering;
