@@ -23,7 +23,7 @@ use pgp::types::KeyDetails as _;
 
 use crate::policy;
 use crate::standing::Component;
-use crate::{Error, Fingerprint};
+use crate::{Algorithm, Error, Fingerprint};
 
 /// One public key of version 4 with its user ids, subkeys and the signatures that hold them together.
 #[derive(Clone)]
@@ -78,9 +78,9 @@ impl Certificate {
         self.revocation(Component::Primary).is_some()
     }
 
-    /// The primary key's algorithm: `Ed25519`, `RSA-3072`.
-    pub fn algorithm(&self) -> String {
-        policy::algorithm_name(self.key.primary_key.public_params())
+    /// The primary key's algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.component_algorithm(Component::Primary)
     }
 
     /// Whether some part of it may sign at that time, under the policy of this crate.

@@ -215,6 +215,32 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The file holds no revocation certificate.
+    #[error("it is not a revocation certificate: {reason}")]
+    NotARevocation {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A revocation that is by none of the keys it could be for.
+    #[error("the revocation is by a key that is not in the keyring: {issuer}")]
+    RevokesAnotherKey {
+        /// Whom it names as its maker. Not proven.
+        issuer: String,
+    },
+    /// Only the secret of the primary key can do this, and the file has a place for it and nothing there.
+    #[error("the secret of the primary key {fingerprint} is not in the file")]
+    NoPrimarySecret {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// The certificate has no such subkey.
+    #[error("the key {fingerprint} has no subkey {subkey}")]
+    NoSuchSubkey {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// The one that was asked for.
+        subkey: Fingerprint,
+    },
     /// A user id that cannot be given to a new key.
     #[error("`{}` cannot be a key's user id", crate::printable(.given))]
     UserId {
@@ -416,6 +442,14 @@ impl Error {
             Error::GnuPg { .. } => "try `gpg --detach-sign` by hand; without a terminal, unlock the key in gpg-agent \
                                     beforehand or give its pass phrase in a file"
                 .into(),
+            Error::NotARevocation { .. } => "name the file that `packhouse key generate` called revocation.asc, or that \
+                                             `gpg --gen-revoke FINGERPRINT` printed; of gpg's own `.rev` remove the \
+                                             colon first"
+                .into(),
+            Error::RevokesAnotherKey { .. } => "revoke it in the keyring that has the key".into(),
+            Error::NoPrimarySecret { .. } => {
+                "use the whole secret key, from where it is kept offline, and not the export of its subkey".into()
+            }
             Error::GnuPgUnknownKey { .. } => "`gpg --list-secret-keys` lists the keys there are".into(),
             _ => return None,
         })

@@ -12,8 +12,9 @@
 //! | to | use |
 //! |---|---|
 //! | open a key for signing | [`KeySource::open`], which gives a [`Signer`] |
-//! | make a key | [`generate()`] |
-//! | read and write keyrings | [`Keyring`], made of [`Certificate`]s |
+//! | make a key | [`generate()`], or [`NewKey`] with all its choices |
+//! | end a key | [`RevocationCertificate`], [`revoke_subkey`] |
+//! | read and write keyrings | [`Keyring`], made of [`Certificate`]s, made of [`Part`]s |
 //! | verify | [`verify_detached`], [`verify_cleartext`], which give [`Verified`] or an [`Error`] that says why not |
 //!
 //! ```
@@ -37,6 +38,7 @@
 //! Not here: encryption, key servers, the web of trust, X.509, keys of versions 3 and 6, the clock (every time is
 //! an argument), and files other than keys and keyrings.
 
+mod algorithm;
 mod armor;
 mod certificate;
 mod cleartext;
@@ -46,17 +48,23 @@ mod generate;
 mod hasher;
 mod keyring;
 mod packets;
+mod part;
 mod policy;
+mod revoke;
 mod secret;
 mod signer;
 mod standing;
 mod verify;
 
+pub use algorithm::Algorithm;
 pub use certificate::Certificate;
 pub use error::{Error, KeyDefect, KeyFileProblem, KeyringDefect};
 pub use fingerprint::Fingerprint;
-pub use generate::{Generated, generate};
-pub use keyring::Keyring;
+pub use generate::{Generated, NewAlgorithm, NewKey, Shape, generate};
+pub use keyring::{Added, Keyring, KeyringForm};
+pub use part::{Part, Revoked};
+pub use policy::{POLICY, Policy};
+pub use revoke::{Reason, RevocationCertificate, revoke_subkey};
 pub use secret::Secret;
 pub use signer::{KeySource, Signer};
 pub use verify::{Verified, verify_cleartext, verify_detached};

@@ -11,7 +11,7 @@
 //! the default. Every new signature is checked against the digest before it is handed out, since what a failing
 //! machine or token signs would be found by customers only.
 
-mod built_in;
+pub(crate) mod built_in;
 mod gnupg;
 
 use std::fmt;

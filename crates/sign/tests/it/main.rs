@@ -8,6 +8,8 @@ mod gnupg;
 mod key_sources;
 mod keyrings;
 mod made_by_gnupg;
+mod new_keys;
 mod policy;
+mod revocations;
 mod secrets;
 mod tampering;
