@@ -16,6 +16,7 @@
 //! | [`distribution`] | what Packhouse knows of distributions (`distributions.toml`) |
 
 pub mod channel;
+mod client;
 mod container;
 pub mod distribution;
 mod error;
@@ -29,6 +30,7 @@ mod spec;
 pub mod target;
 pub mod version;
 
+pub use client::{Client, Refusal, Refused};
 pub use error::{Place, Problem, Problems, SourceFile};
 pub use file::ProjectFile;
 pub use plan::{EngineName, Facts, Plan, SigningKey, TargetPlan};

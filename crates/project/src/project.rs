@@ -199,6 +199,16 @@ impl Project {
         }
     }
 
+    /// What it is called, if its file says so.
+    pub fn name(&self) -> Option<&str> {
+        self.shared.texts.name.as_ref().map(|name| &*name.value)
+    }
+
+    /// Where the keyring of those who may sign is, or will be.
+    pub fn keyring_path(&self) -> PathBuf {
+        self.keyring().unwrap_or_else(|| self.root.join(DEFAULT_KEYRING))
+    }
+
     /// The keyring of those who may sign: the named one, else `dist/trustedkeys.gpg` where it is there.
     pub fn keyring(&self) -> Option<PathBuf> {
         match &self.shared.sign.keyring {

@@ -22,8 +22,9 @@ use pgp::ser::Serialize as _;
 use pgp::types::KeyDetails as _;
 
 use crate::policy;
+use crate::signer::built_in;
 use crate::standing::Component;
-use crate::{Algorithm, Error, Fingerprint};
+use crate::{Algorithm, Error, Fingerprint, Secret};
 
 /// One public key of version 4 with its user ids, subkeys and the signatures that hold them together.
 #[derive(Clone)]
@@ -37,6 +38,15 @@ impl Certificate {
     pub(crate) fn new(key: SignedPublicKey) -> Option<Self> {
         let fingerprint = Fingerprint::of(&key.primary_key.fingerprint())?;
         Some(Certificate { key, fingerprint })
+    }
+
+    /// The public certificate that a secret key file holds beside the secret, which is not opened.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnreadable`], [`Error::SeveralSecretKeys`].
+    pub fn of_secret_key(key: &Secret) -> Result<Certificate, Error> {
+        let unreadable = Error::KeyUnreadable { reason: "it is of another version than 4" };
+        Certificate::new(built_in::read(key)?.to_public_key()).ok_or(unreadable)
     }
 
     /// The primary key's fingerprint: the name of the whole.

@@ -70,6 +70,12 @@ impl Policy {
     }
 }
 
+/// The shortest RSA key.
+pub(crate) const MIN_RSA_BITS: u16 = POLICY.min_rsa_bits;
+
+/// The longest RSA key that signs packages by itself (apk): what `abuild-keygen` makes, and the `rsa` crate verifies.
+pub(crate) const MAX_RSA_BITS: usize = 4096;
+
 /// The most signatures one `.asc` may hold. A key rotation needs two.
 pub(crate) const MAX_SIGNATURES: usize = 16;
 

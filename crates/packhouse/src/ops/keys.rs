@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use packhouse_project::{Plan, SigningKey};
-use packhouse_sign::{Certificate, KeySource, Keyring, Secret, Signer, generate};
+use packhouse_project::{Plan, Project, SigningKey};
+use packhouse_sign::{Certificate, Fingerprint, KeySource, Keyring, Secret, Signer, generate};
 
 use super::{Event, OnEvent, UsageError};
 use crate::environment::{Environment, SIGNING_KEY, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
@@ -133,6 +133,32 @@ fn configured(plan: &Plan, environment: &Environment) -> Result<Option<KeySource
     })
 }
 
+/// The fingerprints of the keys that sign for the project, of all of their parts, as far as this machine knows: the
+/// environment's, else the project's. No key is opened.
+///
+/// # Errors
+/// When the project or a key file cannot be read.
+pub(super) fn signing_fingerprints(
+    project: Option<&Path>,
+    environment: &Environment,
+) -> Result<Vec<Fingerprint>> {
+    if let Some(armored) = environment.secret(SIGNING_KEY) {
+        return Ok(Certificate::of_secret_key(&armored)?.fingerprints());
+    }
+    let root = super::find_project(project, environment)?;
+    if !root.join(packhouse_project::PROJECT_FILE).is_file() {
+        return Ok(Vec::new());
+    }
+    match Project::open(&root)?.signing_key()? {
+        Some(SigningKey::Fingerprint(fingerprint)) => Ok(vec![fingerprint.parse()?]),
+        // Where the file is not, another machine signs.
+        Some(SigningKey::File(path)) if path.exists() => {
+            Ok(Certificate::of_secret_key(&Secret::read(&path)?)?.fingerprints())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
 fn no_key() -> UsageError {
     let help = format!("name one in [sign] of dist/packhouse.toml, or put it into ${SIGNING_KEY}");
     UsageError::new("no key signs the packages", help)
@@ -160,7 +186,8 @@ fn check_member(signer: &dyn Signer, keyring: &Keyring, path: &Path, now: System
     trusted.check_can_sign(now).context("the keyring does not let this key sign")
 }
 
-fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
+/// The pass phrase of the environment, else of a file.
+pub(super) fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
     if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
         return Ok(Some(passphrase));
     }

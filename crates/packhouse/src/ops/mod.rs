@@ -13,6 +13,7 @@ mod engine;
 mod event;
 mod fpm;
 mod inspect;
+mod key;
 mod keys;
 mod manifest;
 mod plan;
@@ -40,6 +41,11 @@ pub use fpm::{
     VERSION as FPM_VERSION, asks_for_help as fpm_asks_for_help, fpm,
 };
 pub use inspect::{Inspected, inspect};
+pub use key::{
+    AddedKey, ExportFor, ExportOptions, Finding, GenerateOptions, GeneratedFiles, KeyList, KeyReport,
+    LastUse, ListedKey, ListedPart, NewApkKey, RevokeOptions, RevokedKey, Ring, Severity, Validity, add_keys,
+    check_keys, export_for, export_keys, generate_apk_key, generate_key, list_keys, remove_key, revoke_key,
+};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};
 pub use plan::{PlanOptions, Planned, find_project, plan};

@@ -11,6 +11,7 @@ pub mod fpm;
 mod human;
 pub mod inspection;
 mod json;
+pub mod keys;
 
 use std::io::{IsTerminal as _, Write as _};
 

@@ -11,5 +11,6 @@ mod made_by_gnupg;
 mod new_keys;
 mod policy;
 mod revocations;
+mod rsa_key;
 mod secrets;
 mod tampering;
