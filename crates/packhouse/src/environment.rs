@@ -142,6 +142,11 @@ const FOR_STORAGE: &[&str] = &[
     AZURE_FEDERATED_TOKEN_FILE,
 ];
 
+/// What a sign command gets besides what the project names: where programs and their files are, and the terminal
+/// that it may ask on.
+const FOR_SIGN_COMMANDS: &[&str] =
+    &["GPG_TTY", HOME, "LANG", "LC_ALL", "LOGNAME", "PATH", "TERM", TMPDIR, USER, "XDG_RUNTIME_DIR"];
+
 /// The variables, the clock and the current directory, as they were when the program started.
 pub struct Environment {
     variables: Vec<(String, String)>,
@@ -155,7 +160,12 @@ pub struct Environment {
     pub host: String,
     /// Its kernel's word for the architecture, as in `x86_64`.
     pub machine: String,
+    /// Asks the user for a secret; `None` where there is no terminal or nobody is to be asked.
+    pub ask: Option<Ask>,
 }
+
+/// Asks the user for a secret, with these words.
+pub type Ask = Box<dyn Fn(&str) -> std::io::Result<Secret> + Send + Sync>;
 
 impl Environment {
     /// Looks around. Variables that are not UTF-8 are left out: none that matters can be.
@@ -174,6 +184,7 @@ impl Environment {
             current_directory: std::env::current_dir()?,
             now: Timestamp::now(),
             user: rustix::process::geteuid().as_raw(),
+            ask: None,
         })
     }
 
@@ -197,6 +208,13 @@ impl Environment {
     pub fn access(&self) -> Access {
         let known = FOR_STORAGE.iter().filter_map(|name| Some((*name, self.get(name)?)));
         Access::new(known, self.get(HOME).map(PathBuf::from))
+    }
+
+    /// The whole environment of a sign command: what every one gets, and the variables that the project names.
+    pub fn for_sign_command(&self, named: &[String]) -> Vec<(String, String)> {
+        let wanted =
+            |name: &str| FOR_SIGN_COMMANDS.contains(&name) || named.iter().any(|known| known == name);
+        self.variables.iter().filter(|(name, _)| wanted(name)).cloned().collect()
     }
 
     /// The directory for builds, an absolute path.

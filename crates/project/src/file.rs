@@ -158,6 +158,10 @@ settings! {
         key_file: Located<String> = string("key-file"),
         passphrase_file: Located<String> = string("passphrase-file"),
         keyring: Located<String> = string("keyring"),
+        command: Vec<Located<String>> = words("command"),
+        command_input: Located<String> = string("command-input"),
+        command_timeout: Located<i64> = integer("command-timeout"),
+        command_environment: Vec<Located<String>> = strings("command-environment"),
     }
 }
 
@@ -312,19 +316,27 @@ impl ProjectFile {
             ("sign.key-file", &sign.key_file),
             ("sign.passphrase-file", &sign.passphrase_file),
             ("sign.keyring", &sign.keyring),
+            ("sign.command-input", &sign.command_input),
             ("publish.to", &publish.to),
             ("publish.public-url", &publish.public_url),
             ("publish.cloudfront", &publish.cloudfront),
         ];
         let singles =
             singles.into_iter().filter_map(|(key, value)| Some((key.to_owned(), &value.as_ref()?.place)));
+        let timeout =
+            sign.command_timeout.iter().map(|limit| ("sign.command-timeout".to_owned(), &limit.place));
+        let words =
+            [("sign.command", &sign.command), ("sign.command-environment", &sign.command_environment)];
+        let words = words
+            .into_iter()
+            .filter_map(|(key, words)| Some((key.to_owned(), &words.as_ref()?.first()?.place)));
         let lists = self.channels.iter().flatten().flat_map(|(name, channel)| {
             let lists = [("branches", &channel.branches), ("tags", &channel.tags)];
             lists.into_iter().filter_map(move |(list, values)| {
                 Some((format!("channels.{name}.{list}"), &values.as_ref()?.first()?.place))
             })
         });
-        singles.chain(lists).collect()
+        singles.chain(timeout).chain(words).chain(lists).collect()
     }
 }
 

@@ -7,8 +7,8 @@ use packhouse_build::{BaseImage, Job, Revision};
 use packhouse_package::assemble::Spec;
 use packhouse_package::{Arch, Elements, Format, Timestamp};
 
-use crate::Target;
 use crate::channel::Reference;
+use crate::{SigningKey, Target};
 
 /// What a plan depends on besides the project's files: gathered by the caller, who may look at the machine.
 #[derive(Clone, Debug)]
@@ -108,15 +108,6 @@ pub struct Plan {
     pub cloudfront: Option<String>,
     /// What is built, sorted by target.
     pub targets: Vec<TargetPlan>,
-}
-
-/// Who signs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SigningKey {
-    /// A key that GnuPG holds, by its fingerprint.
-    Fingerprint(String),
-    /// A file with the secret key.
-    File(PathBuf),
 }
 
 /// One target of a release, resolved.

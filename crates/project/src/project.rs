@@ -14,7 +14,7 @@ use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
     EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel,
-    container, fpm, spec,
+    container, fpm, signing, spec,
 };
 
 /// Where the shared settings are, relative to the project.
@@ -186,17 +186,9 @@ impl Project {
     /// Who signs, as the project says.
     ///
     /// # Errors
-    /// When it names two.
+    /// When it names two, or a command that cannot sign.
     pub fn signing_key(&self) -> Result<Option<SigningKey>, Problems> {
-        match (&self.shared.sign.key, &self.shared.sign.key_file) {
-            (Some(_), Some(file)) => {
-                let problem = Problem::at(&file.place, "[sign] names two keys: `key` and `key-file`");
-                Err(problem.help("keep the one that signs").into())
-            }
-            (Some(key), None) => Ok(Some(SigningKey::Fingerprint(key.value.clone()))),
-            (None, Some(file)) => Ok(Some(SigningKey::File(self.root.join(&file.value)))),
-            (None, None) => Ok(None),
-        }
+        signing::signing_key(&self.shared.sign, &self.root)
     }
 
     /// What it is called, if its file says so.

@@ -72,7 +72,7 @@ impl fmt::Display for Algorithm {
 
 /// The length of an RSA modulus: the bit count that opens its MPI, the first field of the key
 /// (RFC 9580, sections 3.2 and 5.5.5.1).
-fn rsa_bits(parameters: &PublicParams) -> u16 {
+pub(crate) fn rsa_bits(parameters: &PublicParams) -> u16 {
     let mut bytes = Vec::new();
     match parameters.to_writer(&mut bytes) {
         Ok(()) if bytes.len() >= 2 => u16::from_be_bytes([bytes[0], bytes[1]]),

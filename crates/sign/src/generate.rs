@@ -114,30 +114,35 @@ pub fn generate(user_id: &str, created: SystemTime, valid_for: Option<Duration>)
     .generate()
 }
 
+/// The time and the life of a key in OpenPGP's unit, once its user id and these can be expressed.
+pub(crate) fn check(
+    user_id: &str,
+    created: SystemTime,
+    valid_for: Option<Duration>,
+) -> Result<(Timestamp, Option<u32>), Error> {
+    if user_id.trim().is_empty() || user_id.len() > 1024 || user_id.chars().any(char::is_control) {
+        return Err(Error::UserId { given: user_id.chars().take(100).collect() });
+    }
+    let before = SystemTime::UNIX_EPOCH > created;
+    let created = u32::try_from(policy::seconds(created)).ok().filter(|_| !before);
+    let created = created.ok_or(Error::Time { what: "the time of the key" })?;
+    let lifetime = valid_for.map(|lifetime| u32::try_from(lifetime.as_secs().max(1))).transpose();
+    // gpg and others add in 32 bits: an end after 2106 would come back as one after 1970.
+    let lifetime = lifetime
+        .ok()
+        .filter(|lifetime| lifetime.is_none_or(|seconds| created.checked_add(seconds).is_some()))
+        .ok_or(Error::Time { what: "the end of the key" })?;
+    Ok((Timestamp::from_secs(created), lifetime))
+}
+
 impl NewKey<'_> {
     /// Makes the key.
     ///
     /// # Errors
     /// [`Error::UserId`] for an empty text or one with control characters, [`Error::Time`] outside 1970 to 2106.
     pub fn generate(&self) -> Result<Generated, Error> {
-        let user_id = self.user_id;
-        if user_id.trim().is_empty() || user_id.len() > 1024 || user_id.chars().any(char::is_control) {
-            return Err(Error::UserId { given: user_id.chars().take(100).collect() });
-        }
-        let before = SystemTime::UNIX_EPOCH > self.created;
-        let created = u32::try_from(policy::seconds(self.created)).ok().filter(|_| !before);
-        let created = Timestamp::from_secs(created.ok_or(Error::Time { what: "the time of the key" })?);
-        let seconds = |valid_for: Option<Duration>| {
-            let seconds = valid_for.map(|valid_for| u32::try_from(valid_for.as_secs().max(1))).transpose();
-            // gpg and others add in 32 bits: an end after 2106 would come back as one in 1970.
-            match seconds {
-                Ok(Some(seconds)) if created.as_secs().checked_add(seconds).is_none() => Err(()),
-                Ok(seconds) => Ok(seconds),
-                Err(_) => Err(()),
-            }
-            .map_err(|()| Error::Time { what: "the end of the key" })
-        };
-        let (signs_for, primary_for) = (seconds(self.signs_for)?, seconds(self.primary_for)?);
+        let (created, signs_for) = check(self.user_id, self.created, self.signs_for)?;
+        let (_, primary_for) = check(self.user_id, self.created, self.primary_for)?;
 
         let mut key =
             self.assemble(created, signs_for, primary_for).expect("a key of valid parts can be made");

@@ -12,7 +12,7 @@
 //! | to | use |
 //! |---|---|
 //! | open a key for signing | [`KeySource::open`], which gives a [`Signer`] |
-//! | make a key | [`generate()`], or [`NewKey`] with all its choices |
+//! | make a key | [`generate()`], or [`NewKey`] with all its choices; [`certify()`] for one that is in a key service or an HSM |
 //! | end a key | [`RevocationCertificate`], [`revoke_subkey`] |
 //! | read and write keyrings | [`Keyring`], made of [`Certificate`]s, made of [`Part`]s |
 //! | verify | [`verify_detached`], [`verify_cleartext`], which give [`Verified`] or an [`Error`] that says why not |
@@ -41,7 +41,9 @@
 mod algorithm;
 mod armor;
 mod certificate;
+mod certify;
 mod cleartext;
+mod der;
 mod error;
 mod fingerprint;
 mod generate;
@@ -59,7 +61,8 @@ mod verify;
 
 pub use algorithm::Algorithm;
 pub use certificate::Certificate;
-pub use error::{Error, KeyDefect, KeyFileProblem, KeyringDefect, RsaKeyDefect};
+pub use certify::certify;
+pub use error::{CommandProblem, Error, KeyDefect, KeyFileProblem, KeyringDefect, RsaKeyDefect};
 pub use fingerprint::Fingerprint;
 pub use generate::{Generated, NewAlgorithm, NewKey, Shape, generate};
 pub use keyring::{Added, Keyring, KeyringForm};
@@ -68,7 +71,7 @@ pub use policy::{POLICY, Policy};
 pub use revoke::{Reason, RevocationCertificate, revoke_subkey};
 pub use rsa_key::{RsaHash, RsaKey, RsaPublicKey};
 pub use secret::Secret;
-pub use signer::{KeySource, Signer};
+pub use signer::{CommandInput, KeySource, SignCommand, Signer};
 pub use verify::{Verified, verify_cleartext, verify_detached};
 
 /// Text from outside for a terminal: control characters and those that reorder a line become `\u{fffd}`.

@@ -12,6 +12,10 @@ use std::time::{Duration, SystemTime};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, Subpacket, SubpacketData};
 
+use pgp::types::PublicParams;
+
+pub(crate) use crate::algorithm::rsa_bits;
+
 use crate::Algorithm;
 
 /// The hash of every signature we make.
@@ -103,15 +107,25 @@ pub(crate) fn is_strong_hash(hash: HashAlgorithm) -> bool {
     POLICY.hashes.contains(&hash)
 }
 
+/// Whether a key of these parameters may sign.
+pub(crate) fn is_strong_key(parameters: &PublicParams) -> bool {
+    POLICY.accepts(Algorithm::of(parameters))
+}
+
+/// The algorithm as people write it: `RSA-3072`, `Ed25519`, `NIST P-256`.
+pub(crate) fn algorithm_name(parameters: &PublicParams) -> String {
+    Algorithm::of(parameters).to_string()
+}
+
 /// The hash as people write it: `SHA-1`, `RIPEMD-160`.
 pub(crate) fn hash_name(hash: HashAlgorithm) -> String {
     match hash {
         HashAlgorithm::Md5 => "MD5".into(),
         HashAlgorithm::Sha1 => "SHA-1".into(),
         HashAlgorithm::Ripemd160 => "RIPEMD-160".into(),
-        HashAlgorithm::Sha224 => "SHA-224".into(),
         HashAlgorithm::Sha256 => "SHA-256".into(),
         HashAlgorithm::Sha384 => "SHA-384".into(),
+        HashAlgorithm::Sha224 => "SHA-224".into(),
         HashAlgorithm::Sha512 => "SHA-512".into(),
         HashAlgorithm::Sha3_256 => "SHA3-256".into(),
         HashAlgorithm::Sha3_512 => "SHA3-512".into(),

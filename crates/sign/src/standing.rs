@@ -8,7 +8,7 @@
 
 use pgp::composed::SignedPublicSubKey;
 use pgp::packet::{KeyFlags, RevocationCode, Signature, SignatureType, SignatureVersion, SubpacketData};
-use pgp::types::{KeyDetails as _, KeyId, SignedUser, Tag, VerifyingKey as _};
+use pgp::types::{KeyDetails as _, KeyId, PublicParams, SignedUser, Tag, VerifyingKey as _};
 use std::time::SystemTime;
 
 use crate::error::KeyDefect;
@@ -55,6 +55,14 @@ impl Certificate {
             .find(|component| self.component_fingerprint(*component).as_ref() == Some(fingerprint))
     }
 
+    /// What the component is, for the statements of a signature.
+    pub(crate) fn component_key<'a>(&'a self, component: Component<'a>) -> &'a dyn pgp::types::KeyDetails {
+        match component {
+            Component::Primary => &self.key.primary_key,
+            Component::Subkey(subkey) => &subkey.key,
+        }
+    }
+
     pub(crate) fn component_key_id(&self, component: Component<'_>) -> KeyId {
         match component {
             Component::Primary => self.key.primary_key.legacy_key_id(),
@@ -86,11 +94,15 @@ impl Certificate {
         }
     }
 
-    pub(crate) fn component_algorithm(&self, component: Component<'_>) -> Algorithm {
-        Algorithm::of(match component {
+    pub(crate) fn parameters<'a>(&'a self, component: Component<'a>) -> &'a PublicParams {
+        match component {
             Component::Primary => self.key.primary_key.public_params(),
             Component::Subkey(subkey) => subkey.key.public_params(),
-        })
+        }
+    }
+
+    pub(crate) fn component_algorithm(&self, component: Component<'_>) -> Algorithm {
+        Algorithm::of(self.parameters(component))
     }
 
     /// The components that may sign at that time, subkeys before the primary key, the newest first.

@@ -144,9 +144,10 @@ pub fn run() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let Ok(environment) = gather() else { return ExitCode::FAILURE };
+    let Ok(mut environment) = gather() else { return ExitCode::FAILURE };
     let Global { directory, json, quiet, verbose, color } = cli.global;
     let output = Output::new(Style::new(json, quiet, verbose, color, &environment));
+    environment.ask = output.prompt();
     let context = Context { directory, environment, output };
     match cli.command.run(&context) {
         Ok(status) => {

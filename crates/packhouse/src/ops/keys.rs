@@ -12,8 +12,8 @@ use fs_err as fs;
 use packhouse_project::{Plan, Project, SigningKey};
 use packhouse_sign::{Certificate, Fingerprint, KeySource, Keyring, Secret, Signer, generate};
 
-use super::{Event, OnEvent, UsageError};
-use crate::environment::{Environment, SIGNING_KEY, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
+use super::{Event, OnEvent, UsageError, key_source};
+use crate::environment::{Environment, SIGNING_KEY};
 
 /// How long a development key lasts: long enough to forget, short enough not to outlive the machine.
 const DEVELOPMENT_KEY_LIFE: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
@@ -43,8 +43,8 @@ impl Keys {
         on_event: OnEvent<'_>,
     ) -> Result<Keys> {
         let now = environment.now.into();
-        let signer = match configured(plan, environment)? {
-            Some(source) => source.open(now).context("the signing key cannot be used")?,
+        let signer = match key_source::open(plan, environment)? {
+            Some(signer) => signer,
             None if is_local => return Keys::development(plan, environment, on_event),
             None => return Err(no_key().into()),
         };
@@ -95,42 +95,10 @@ pub fn signing_certificate(
     environment: &Environment,
     on_event: OnEvent<'_>,
 ) -> Result<Certificate> {
-    let now = environment.now.into();
-    match configured(plan, environment)? {
-        Some(source) => {
-            let signer = source.open(now).context("the signing key cannot be used")?;
-            Ok(signer.certificate().clone())
-        }
+    match key_source::certificate(plan, environment)? {
+        Some(certificate) => Ok(certificate),
         None => Ok(Keys::development(plan, environment, on_event)?.signer.certificate().clone()),
     }
-}
-
-/// The key of the environment alone, ready to sign: for what is signed without a project.
-///
-/// # Errors
-/// When there is none, or it cannot be used.
-pub(super) fn of_environment(environment: &Environment) -> Result<Box<dyn Signer>> {
-    let Some(armored) = environment.secret(SIGNING_KEY) else {
-        let help = format!("put an armored secret key into ${SIGNING_KEY}");
-        return Err(UsageError::new("no key signs the package", help).into());
-    };
-    let passphrase = passphrase(None, environment)?;
-    KeySource::Text { armored, passphrase }
-        .open(environment.now.into())
-        .context("the signing key cannot be used")
-}
-
-/// The key of the environment, else the project's.
-fn configured(plan: &Plan, environment: &Environment) -> Result<Option<KeySource>> {
-    let passphrase = passphrase(plan.passphrase_file.as_deref(), environment)?;
-    Ok(match (environment.secret(SIGNING_KEY), &plan.signing_key) {
-        (Some(armored), _) => Some(KeySource::Text { armored, passphrase }),
-        (None, Some(SigningKey::Fingerprint(fingerprint))) => {
-            Some(KeySource::GnuPg { fingerprint: fingerprint.clone(), passphrase })
-        }
-        (None, Some(SigningKey::File(path))) => Some(KeySource::File { path: path.clone(), passphrase }),
-        (None, None) => None,
-    })
 }
 
 /// The fingerprints of the keys that sign for the project, of all of their parts, as far as this machine knows: the
@@ -151,6 +119,7 @@ pub(super) fn signing_fingerprints(
     }
     match Project::open(&root)?.signing_key()? {
         Some(SigningKey::Fingerprint(fingerprint)) => Ok(vec![fingerprint.parse()?]),
+        Some(SigningKey::Command(command)) => Ok(vec![command.fingerprint.parse()?]),
         // Where the file is not, another machine signs.
         Some(SigningKey::File(path)) if path.exists() => {
             Ok(Certificate::of_secret_key(&Secret::read(&path)?)?.fingerprints())
@@ -184,19 +153,6 @@ fn check_member(signer: &dyn Signer, keyring: &Keyring, path: &Path, now: System
     };
     // The keyring's copy may know of a revocation that the secret key's does not.
     trusted.check_can_sign(now).context("the keyring does not let this key sign")
-}
-
-/// The pass phrase of the environment, else of a file.
-pub(super) fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
-    if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
-        return Ok(Some(passphrase));
-    }
-    let from_environment =
-        environment.get(SIGNING_PASSPHRASE_FILE).map(|path| environment.current_directory.join(path));
-    match from_environment.as_deref().or(file) {
-        Some(path) => Ok(Some(Secret::read_passphrase(path)?)),
-        None => Ok(None),
-    }
 }
 
 impl DevelopmentKey {

@@ -14,6 +14,7 @@ mod event;
 mod fpm;
 mod inspect;
 mod key;
+mod key_source;
 mod keys;
 mod manifest;
 mod plan;

@@ -76,19 +76,7 @@ pub(super) fn open(
     let fingerprint = certificate.fingerprint();
 
     let secrets = secrets(home.as_deref(), fingerprint)?;
-    let usable = match certificate.find_component(&wanted).filter(|_| wanted != fingerprint) {
-        // A subkey was named: that one or none.
-        Some(component) => {
-            let now = policy::seconds(at);
-            certificate.check_signing(component, now, now)?;
-            vec![wanted]
-        }
-        None => certificate
-            .signing_components(at)?
-            .into_iter()
-            .filter_map(|component| certificate.component_fingerprint(component))
-            .collect(),
-    };
+    let usable = super::named_components(&certificate, wanted, at)?;
     let signing_key = usable
         .into_iter()
         .find(|usable| secrets.contains(usable))

@@ -13,4 +13,5 @@ mod policy;
 mod revocations;
 mod rsa_key;
 mod secrets;
+mod sign_command;
 mod tampering;
