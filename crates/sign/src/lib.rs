@@ -12,6 +12,7 @@
 //! | to | use |
 //! |---|---|
 //! | open a key for signing | [`KeySource::open`], which gives a [`Signer`] |
+//! | let two keys sign while one replaces the other | [`both`] |
 //! | make a key | [`generate()`], or [`NewKey`] with all its choices; [`certify()`] for one that is in a key service or an HSM |
 //! | end a key | [`RevocationCertificate`], [`revoke_subkey`] |
 //! | read and write keyrings | [`Keyring`], made of [`Certificate`]s, made of [`Part`]s |
@@ -71,7 +72,7 @@ pub use policy::{POLICY, Policy};
 pub use revoke::{Reason, RevocationCertificate, revoke_subkey};
 pub use rsa_key::{RsaHash, RsaKey, RsaPublicKey};
 pub use secret::Secret;
-pub use signer::{CommandInput, KeySource, SignCommand, Signer};
+pub use signer::{CommandInput, KeySource, SignCommand, Signer, both};
 pub use verify::{Verified, verify_cleartext, verify_detached};
 
 /// Text from outside for a terminal: control characters and those that reorder a line become `\u{fffd}`.

@@ -11,6 +11,7 @@ mod made_by_gnupg;
 mod new_keys;
 mod policy;
 mod revocations;
+mod rotation;
 mod rsa_key;
 mod secrets;
 mod sign_command;
