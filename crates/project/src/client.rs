@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub struct Client {
     /// Its name for people, as in `rpm 4.11`.
     pub title: String,
+    /// What a customer who keeps the old keyring meets once a key was replaced, and how the new one comes there.
+    pub follows: String,
     /// What it does not take.
     pub refuses: Vec<Refusal>,
 }
@@ -67,7 +69,7 @@ mod tests {
     #[test]
     fn the_table_is_well_formed_and_every_row_says_where_it_is_from() {
         for (id, client) in Client::all() {
-            assert!(!client.title.is_empty(), "{id}");
+            assert!(!client.title.is_empty() && !client.follows.is_empty(), "{id}");
             for refusal in &client.refuses {
                 let is_named = refusal.source == "measured" || refusal.source.starts_with("https://");
                 assert!(is_named && !refusal.reason.is_empty(), "{id}: {refusal:?}");

@@ -8,7 +8,7 @@ use packhouse_package::assemble::Spec;
 use packhouse_package::{Arch, Elements, Format, Timestamp};
 
 use crate::channel::Reference;
-use crate::{SigningKey, Target};
+use crate::{Retiring, SigningKey, Target};
 
 /// What a plan depends on besides the project's files: gathered by the caller, who may look at the machine.
 #[derive(Clone, Debug)]
@@ -98,6 +98,8 @@ pub struct Plan {
     pub signing_key: Option<SigningKey>,
     /// A file with the pass phrase.
     pub passphrase_file: Option<PathBuf>,
+    /// The key that is being replaced and still signs.
+    pub retiring: Option<Retiring>,
     /// The keyring of those who may sign, if the project has one.
     pub keyring: Option<PathBuf>,
     /// Where the site is, as written; relative paths are relative to the root.

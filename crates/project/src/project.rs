@@ -8,13 +8,13 @@ use packhouse_build::Job;
 use packhouse_package::assemble::Spec;
 use packhouse_package::{Elements, Format, Moment, Script};
 
-use crate::file::{Located, ProjectFile};
+use crate::file::{Located, ProjectFile, SignSettings};
 use crate::fpm::Arguments;
 use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
-    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel,
-    container, fpm, signing, spec,
+    EngineName, Facts, Plan, Problem, Problems, Retiring, SigningKey, SourceFile, Target, TargetPlan,
+    channel, container, fpm, retiring, signing, spec,
 };
 
 /// Where the shared settings are, relative to the project.
@@ -135,6 +135,10 @@ impl Project {
             problems.extend(two);
             None
         });
+        let retiring = self.retiring().unwrap_or_else(|two| {
+            problems.extend(two);
+            None
+        });
         self.problems.clone().with_independent(problems).or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),
@@ -150,6 +154,7 @@ impl Project {
             revision: facts.revision.clone(),
             signing_key,
             passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),
+            retiring,
             keyring: self.keyring(),
             publish_to: facts.publish_to.clone().or_else(|| text(&settings.publish.to)),
             public_url: text(&settings.publish.public_url),
@@ -189,6 +194,19 @@ impl Project {
     /// When it names two, or a command that cannot sign.
     pub fn signing_key(&self) -> Result<Option<SigningKey>, Problems> {
         signing::signing_key(&self.shared.sign, &self.root)
+    }
+
+    /// The key that is being replaced and still signs, as the project says.
+    ///
+    /// # Errors
+    /// When it names two, or none where it says something about one.
+    pub fn retiring(&self) -> Result<Option<Retiring>, Problems> {
+        retiring::retiring(&self.shared.sign, &self.root)
+    }
+
+    /// `[sign]` as it is written.
+    pub fn sign(&self) -> &SignSettings {
+        &self.shared.sign
     }
 
     /// What it is called, if its file says so.

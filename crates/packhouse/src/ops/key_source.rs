@@ -101,7 +101,7 @@ fn external(command: &SigningCommand, plan: &Plan, environment: &Environment) ->
 }
 
 /// Opens a key, and asks for its pass phrase where somebody can answer.
-fn open_source(source: KeySource, environment: &Environment) -> Result<Box<dyn Signer>> {
+pub(super) fn open_source(source: KeySource, environment: &Environment) -> Result<Box<dyn Signer>> {
     let now = environment.now.into();
     let Some(ask) = &environment.ask else { return source.open(now).context(CONTEXT) };
     let mut opened = source.clone().open(now);

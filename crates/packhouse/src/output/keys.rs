@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Style;
 use super::error::paint;
-use crate::ops::{Finding, KeyList, KeyReport, ListedKey, Severity};
+use crate::ops::{Finding, KeyList, KeyReport, ListedKey, Rotation, RotationStage, Severity};
 
 /// A block of lines for each key, as gpg lists them.
 pub fn list(list: &KeyList) -> String {
@@ -107,4 +107,46 @@ pub fn all_is_well(report: &KeyReport) -> String {
     };
     let (last, are) = if report.signing.len() == 1 { ("lasts", "is") } else { ("last", "are") };
     format!("{keys} {last} for more than 90 days, {are} strong{targets}")
+}
+
+/// Where a rotation stands.
+pub fn rotation(rotation: &Rotation) -> String {
+    let mut text = String::new();
+    let first = match (rotation.stage, rotation.applied, rotation.files.is_empty()) {
+        (RotationStage::None, _, true) => "no key is being replaced",
+        (RotationStage::Begun, true, _) => "both keys sign from now on",
+        (RotationStage::Finished, ..) => "the new key signs alone",
+        (_, false, false) => "nothing was changed yet",
+        (RotationStage::Begun, ..) => "both keys sign, and nothing is published yet that both signed",
+        (RotationStage::Window, ..) => "both keys sign, and customers are getting the new one",
+        (RotationStage::Over, ..) => "both keys sign, and the window is over",
+        (RotationStage::None, ..) => "no key is being replaced",
+    };
+    let _ = writeln!(text, "{first}");
+    for (label, key) in [("new key", &rotation.new), ("old key", &rotation.old)] {
+        if let Some(key) = key {
+            let label = if rotation.old.is_none() { "key" } else { label };
+            let _ = writeln!(text, "  {label:<9}  {}  {}", grouped(&key.fingerprint), key.user_id);
+        }
+    }
+    if let (Some(published), Some(over)) = (&rotation.published, &rotation.over) {
+        let days = rotation.days.unwrap_or_default();
+        let _ = writeln!(text, "  published  {published}; the window of {days} days is over on {over}");
+    }
+    if let Some(count) = rotation.old_packages {
+        let _ = writeln!(text, "  on site    {count} packages that the old key signed alone");
+    }
+    for path in &rotation.files {
+        let word = if rotation.applied { "changed" } else { "changes" };
+        let _ = writeln!(text, "  {word}    {}", path.display());
+    }
+    for (title, lines) in [("what customers meet", &rotation.breaks), ("next", &rotation.next)] {
+        if !lines.is_empty() {
+            let _ = writeln!(text, "{title}:");
+            for line in lines {
+                let _ = writeln!(text, "  - {line}");
+            }
+        }
+    }
+    text
 }

@@ -33,6 +33,7 @@ const COMMANDS: &[&str] = &[
     "key revoke",
     "key export",
     "key check",
+    "key rotate",
     "doctor",
     "fpm",
     "completions",

@@ -308,7 +308,7 @@ fn the_last_key_and_the_one_that_signs_are_removed_by_force_only() {
     project.run(&format!("key remove {first}")).exits(2).says("is the only key");
     project.run("key add ../other/public-key.asc").ok();
     project.set("sign", "key-file = \"../keys/signing-subkey.asc\"").commit("key");
-    project.run(&format!("key remove {first}")).exits(2).says("is the key that signs").says("key rotate");
+    project.run(&format!("key remove {first}")).exits(2).says("is a key that signs").says("key rotate");
     let other = trusted(&project).certificates()[1].clone();
     let subkey = other.fingerprints()[1].to_string();
     project.run(&format!("key remove {subkey}")).exits(2).says("is a subkey of");

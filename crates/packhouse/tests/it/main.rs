@@ -21,6 +21,7 @@ mod help_examples;
 mod inspect_and_diff;
 mod interrupted;
 mod json;
+mod key_rotation;
 mod keyring;
 mod keys;
 mod names;

@@ -5,6 +5,7 @@ mod edit;
 mod export;
 mod generate;
 mod list;
+mod rotate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +43,10 @@ pub(super) enum Key {
     /// Check that keys last and that every target's client can use them
     #[command(after_help = "Examples:\n  packhouse key check\n  packhouse key check --within 30 --json")]
     Check(check::Check),
+    /// Replace the key that signs, in steps that customers can follow
+    #[command(after_help = "Examples:\n  packhouse key rotate\n  packhouse key rotate --key-file \
+                            ../new-key/signing-subkey.asc\n  packhouse key rotate --finish --yes")]
+    Rotate(rotate::Rotate),
 }
 
 /// Which keyring.
@@ -68,6 +73,7 @@ impl Key {
             Key::Revoke(command) => command.run(context),
             Key::Export(command) => command.run(context),
             Key::Check(command) => command.run(context),
+            Key::Rotate(command) => command.run(context),
         }
     }
 }

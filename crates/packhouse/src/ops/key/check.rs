@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Ring;
 use super::keyring_file::RingFile;
 use crate::environment::Environment;
-use crate::ops::keys::signing_fingerprints;
+use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
 use crate::ops::{OnEvent, day, find_project};
 
 const DAY: u64 = 86_400;
@@ -95,7 +95,11 @@ pub fn check_keys(
     let named = match ring.named {
         // Another keyring is asked about for its own sake.
         Some(_) => Vec::new(),
-        None => signing_fingerprints(ring.project.as_deref(), environment)?,
+        None => {
+            let mut named = signing_fingerprints(ring.project.as_deref(), environment)?;
+            named.extend(retiring_fingerprints(ring.project.as_deref(), environment)?);
+            named
+        }
     };
     let signing = signing(&file, &named, now, &mut findings);
     for certificate in &signing {
@@ -113,7 +117,7 @@ pub fn check_keys(
             help,
         ));
     }
-    findings.extend(of_clients(&file, &signing, &targets, now));
+    findings.extend(of_clients(file.form, &signing, &targets, now));
     findings.sort_by_key(|finding| finding.severity);
     Ok(KeyReport {
         keyring: file.path.clone(),
@@ -228,8 +232,8 @@ fn of_other_key(certificate: &Certificate, now: SystemTime) -> Vec<Finding> {
 }
 
 /// What the clients of the targets refuse.
-fn of_clients(
-    file: &RingFile,
+pub(super) fn of_clients(
+    form: KeyringForm,
     signing: &[&Certificate],
     targets: &[packhouse_project::Target],
     now: SystemTime,
@@ -268,7 +272,7 @@ fn of_clients(
                 });
             }
         }
-        if file.form == KeyringForm::Keybox
+        if form == KeyringForm::Keybox
             && let Some(refusal) = client.refusal(Refused::Keybox)
         {
             let message = format!(

@@ -8,6 +8,7 @@ mod keyring_file;
 mod list;
 mod remove;
 mod revoke;
+mod rotate;
 mod validity;
 
 pub use add::{AddedKey, add_keys};
@@ -18,4 +19,7 @@ pub use keyring_file::Ring;
 pub use list::{KeyList, LastUse, ListedKey, ListedPart, list_keys};
 pub use remove::remove_key;
 pub use revoke::{RevokeOptions, RevokedKey, revoke_key};
+pub use rotate::{
+    BeginOptions, NewSigner, RotatedKey, Rotation, RotationStage, begin_rotation, finish_rotation, rotation,
+};
 pub use validity::Validity;

@@ -7,7 +7,7 @@ use packhouse_sign::{Certificate, Fingerprint};
 
 use super::Ring;
 use crate::environment::Environment;
-use crate::ops::keys::signing_fingerprints;
+use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
 use crate::ops::{OnEvent, UsageError};
 
 /// Removes the key with this fingerprint, of its primary key.
@@ -40,9 +40,10 @@ pub fn remove_key(
         return Err(UsageError::new(message, help).into());
     }
     if !force {
-        let signs = signing_fingerprints(ring.project.as_deref(), environment)?;
+        let mut signs = signing_fingerprints(ring.project.as_deref(), environment)?;
+        signs.extend(retiring_fingerprints(ring.project.as_deref(), environment)?);
         if found.fingerprints().iter().any(|part| signs.contains(part)) {
-            let message = format!("{} is the key that signs", fingerprint.grouped());
+            let message = format!("{} is a key that signs", fingerprint.grouped());
             let help = "`packhouse key rotate` replaces it in steps that customers can follow; --force removes it at \
                         once, and what it signed no longer verifies";
             return Err(UsageError::new(message, help).into());
