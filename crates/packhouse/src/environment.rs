@@ -176,9 +176,15 @@ pub type Ask = Box<dyn Fn(&str) -> std::io::Result<Secret> + Send + Sync>;
 impl Environment {
     /// Looks around. Variables that are not UTF-8 are left out: none that matters can be.
     ///
+    /// From here on the process may hold secrets, so that nothing dumps its memory any more: no core file (the limit),
+    /// no handler of crashes, and no debugger or reader of `/proc/PID/mem` and `/proc/PID/environ` of the same user
+    /// (`PR_SET_DUMPABLE`, proc(5)). Programs that it starts are as they would be without: `execve` resets the flag,
+    /// and the limit is the soft one, which they may raise.
+    ///
     /// # Errors
     /// When the current directory is gone.
     pub fn gather() -> std::io::Result<Environment> {
+        forbid_dumps();
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -240,6 +246,13 @@ impl Environment {
     }
 }
 
+/// Both are hardening: where the system refuses one, a release is still made.
+fn forbid_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..getrlimit(Resource::Core) });
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -253,8 +266,9 @@ mod tests {
 
 <!-- Written from crates/packhouse/src/environment.rs; UPDATE_DOCS=1 cargo test -p packhouse writes it anew. -->
 
-Packhouse looks at these and at no others. An empty variable counts as unset. Programs that it runs for you (`docker`,
-`podman`, `git`, `gpg`) look at their own; so does the library that connects to buckets, at `HTTPS_PROXY`, `HTTP_PROXY`,
+Packhouse looks at these and at no others. An empty variable counts as unset. Programs that it runs for you look at their
+own: `docker` and `podman` at all but `PACKHOUSE_SIGNING_…`, `git` and `gpg` at those that they need to find their files
+and the user, [a sign command](sign-command.md) at those that the project names; so does the library that connects to buckets, at `HTTPS_PROXY`, `HTTP_PROXY`,
 `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. [Storage](storage.md) says how buckets are reached.
 
 | variable | meaning |
@@ -272,9 +286,11 @@ says otherwise. In [a container](engines.md#who-and-where) it gets none of the c
 ";
 
     const SECRETS: &str = "
-Secrets in the environment can be read by the user's other processes. Where files are possible, prefer `[sign]
-key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
-[Sign with your own key](../guides/sign-with-your-own-key.md).
+Packhouse's own environment and memory cannot be read by the user's other processes, and a crash leaves no core file
+(`PR_SET_DUMPABLE`). That ends at Packhouse: the shell or the CI that set a variable still has it, and so have its other
+children. Where files are possible, prefer `[sign] key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
+[Sign with your own key](../guides/sign-with-your-own-key.md). Pages of memory are not locked: keep swap encrypted or off
+where keys are used. `root` reads everything.
 ";
 
     /// The constants above, with what is said of them.

@@ -23,7 +23,7 @@ use pgp::types::{
     SignedUser, SigningKey, Tag, Timestamp,
 };
 
-use crate::error::CommandProblem;
+use crate::CommandProblem;
 use crate::generate;
 use crate::signer::{About, SignCommand, statements};
 use crate::{Certificate, Error, Fingerprint, armor, der, policy};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::Fingerprint;
+pub use crate::signer::{CommandProblem, GnuPgProblem};
 
 /// Why something could not be signed, or why a signature is not accepted.
 ///
@@ -206,6 +207,8 @@ pub enum Error {
     /// `gpg` refused.
     #[error("gpg says: {message}")]
     GnuPg {
+        /// What it was about.
+        problem: GnuPgProblem,
         /// Its own words.
         message: String,
     },
@@ -378,142 +381,6 @@ impl fmt::Display for RsaKeyDefect {
     }
 }
 
-/// What a program did that should have signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CommandProblem {
-    /// It says so by its exit status.
-    Failed {
-        /// `exit status: 1`, or the signal that ended it.
-        status: String,
-    },
-    /// It had not ended when its time was over.
-    TooLong {
-        /// The time that it had.
-        limit: std::time::Duration,
-    },
-    /// It printed more than any signature has.
-    TooMuch {
-        /// How many bytes it may print.
-        limit: usize,
-    },
-    /// It succeeded and printed nothing.
-    Nothing,
-    /// What it printed has not the form of a signature's value.
-    NotAValue {
-        /// The key's algorithm.
-        algorithm: String,
-        /// What is wanted: `64 bytes`.
-        expected: String,
-        /// How many bytes it printed.
-        found: usize,
-    },
-    /// It printed an OpenPGP signature where the value alone is wanted.
-    PacketForValue,
-    /// What it printed is not one OpenPGP signature.
-    NoSignature,
-    /// The signature is of a file, and wanted was one of a text, or the other way round.
-    OtherType {
-        /// Whether one of a text was wanted.
-        is_text: bool,
-    },
-    /// The signature has another hash than SHA-512.
-    OtherHash {
-        /// The hash's name.
-        algorithm: String,
-    },
-    /// The signature is dated otherwise than it should be.
-    OtherTime {
-        /// The date that it has.
-        made: SystemTime,
-        /// The date that it should have.
-        wanted: SystemTime,
-    },
-    /// The signature expires, or holds a condition that not every reader knows.
-    Conditions,
-    /// The signature is not by that key, or not over what the program was given.
-    DoesNotVerify {
-        /// The key that it should be by.
-        key: Fingerprint,
-    },
-}
-
-impl fmt::Display for CommandProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CommandProblem::Failed { status } => write!(f, "failed with {status}"),
-            CommandProblem::TooLong { limit } => write!(f, "was ended after {} seconds", limit.as_secs()),
-            CommandProblem::TooMuch { limit } => {
-                write!(f, "printed more than {limit} bytes, which is no signature")
-            }
-            CommandProblem::Nothing => f.write_str("succeeded and printed no signature"),
-            CommandProblem::NotAValue { algorithm, expected, found } => write!(
-                f,
-                "printed {found} bytes that are no signature value of {algorithm}, which is {expected}"
-            ),
-            CommandProblem::PacketForValue => {
-                f.write_str("printed an OpenPGP signature, where the signature's value alone is wanted")
-            }
-            CommandProblem::NoSignature => f.write_str("printed something else than one OpenPGP signature"),
-            CommandProblem::OtherType { is_text: true } => {
-                f.write_str("signed as a file what should be signed as a text")
-            }
-            CommandProblem::OtherType { is_text: false } => {
-                f.write_str("signed as a text what should be signed as a file")
-            }
-            CommandProblem::OtherHash { algorithm } => write!(f, "signed with {algorithm} instead of SHA-512"),
-            CommandProblem::OtherTime { made, wanted } => write!(
-                f,
-                "made a signature dated {}, and the release is dated {}",
-                date_time(made),
-                date_time(wanted)
-            ),
-            CommandProblem::Conditions => {
-                f.write_str("made a signature that expires or holds conditions, which customers' programs read differently")
-            }
-            CommandProblem::DoesNotVerify { key } => write!(
-                f,
-                "made a signature that is not one by {key} over what it was given"
-            ),
-        }
-    }
-}
-
-impl CommandProblem {
-    fn help(&self) -> &'static str {
-        match self {
-            CommandProblem::Failed { .. } => {
-                "run it by hand: docs/reference/sign-command.md says what it gets"
-            }
-            CommandProblem::TooLong { .. } => "raise [sign] command-timeout if it may take that long",
-            CommandProblem::TooMuch { .. } | CommandProblem::Nothing => {
-                "it must print the signature, and nothing else, on its standard output"
-            }
-            CommandProblem::NotAValue { .. } => {
-                "print the value as bytes or in base64; for a program that prints OpenPGP signatures, set \
-                 command-input = \"data\""
-            }
-            CommandProblem::PacketForValue => "set [sign] command-input = \"data\" for a program as gpg",
-            CommandProblem::NoSignature => {
-                "it must print what `gpg --detach-sign` prints; for a program that signs digests, set \
-                 command-input = \"digest\""
-            }
-            CommandProblem::OtherType { .. } => {
-                "it must look at $PACKHOUSE_SIGN_TYPE: for `text`, `gpg --textmode --detach-sign`"
-            }
-            CommandProblem::OtherHash { .. } => "with gpg: --digest-algo SHA512",
-            CommandProblem::OtherTime { .. } => {
-                "check both machines' clocks, or date it: gpg --faked-system-time \"$PACKHOUSE_SIGN_TIME!\""
-            }
-            CommandProblem::Conditions => "with gpg: --no-options, so that no gpg.conf adds to signatures",
-            CommandProblem::DoesNotVerify { .. } => {
-                "does it sign with the key that [sign] key names? A digest must be signed as it is: RSA by PKCS #1 v1.5 \
-                 as a SHA-512 digest, Ed25519 as the message"
-            }
-        }
-    }
-}
-
 /// What is wrong with a keyring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -662,11 +529,12 @@ impl Error {
             Error::SeveralSecretKeys { .. } => {
                 "export one key alone: `gpg --armor --export-secret-keys FINGERPRINT`".into()
             }
-            Error::PassphraseNeeded { .. } => "put it into a file with mode 0600 and name that file".into(),
+            Error::PassphraseNeeded { .. } => {
+                "put it into a file with mode 0600 and name that file in [sign] passphrase-file; on a terminal it is \
+                 asked for"
+                    .into()
+            }
             Error::GnuPgMissing(_) => "install GnuPG (package `gnupg`), or sign with a key file".into(),
-            Error::GnuPg { .. } => "try `gpg --detach-sign` by hand; without a terminal, unlock the key in gpg-agent \
-                                    beforehand or give its pass phrase in a file"
-                .into(),
             Error::NotARevocation { .. } => "name the file that `packhouse key generate` called revocation.asc, or that \
                                              `gpg --gen-revoke FINGERPRINT` printed; of gpg's own `.rev` remove the \
                                              colon first"
@@ -675,6 +543,7 @@ impl Error {
             Error::NoPrimarySecret { .. } => {
                 "use the whole secret key, from where it is kept offline, and not the export of its subkey".into()
             }
+            Error::GnuPg { problem, .. } => problem.help().into(),
             Error::SignCommandNotRun { .. } => {
                 "install it, or name it with its path in [sign] command; it is run without a shell".into()
             }
@@ -698,7 +567,7 @@ fn date(time: &SystemTime) -> String {
     format_time(time, "%Y-%m-%d")
 }
 
-fn date_time(time: &SystemTime) -> String {
+pub(crate) fn date_time(time: &SystemTime) -> String {
     format_time(time, "%Y-%m-%d %H:%M:%S UTC")
 }
 

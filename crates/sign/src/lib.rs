@@ -63,7 +63,7 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use certificate::Certificate;
 pub use certify::certify;
-pub use error::{CommandProblem, Error, KeyDefect, KeyFileProblem, KeyringDefect, RsaKeyDefect};
+pub use error::{Error, KeyDefect, KeyFileProblem, KeyringDefect, RsaKeyDefect};
 pub use fingerprint::Fingerprint;
 pub use generate::{Generated, NewAlgorithm, NewKey, Shape, generate};
 pub use keyring::{Added, Keyring, KeyringForm};
@@ -72,7 +72,7 @@ pub use policy::{POLICY, Policy};
 pub use revoke::{Reason, RevocationCertificate, revoke_subkey};
 pub use rsa_key::{RsaHash, RsaKey, RsaPublicKey};
 pub use secret::Secret;
-pub use signer::{CommandInput, KeySource, SignCommand, Signer, both};
+pub use signer::{CommandInput, CommandProblem, GnuPgProblem, KeySource, SignCommand, Signer, both};
 pub use verify::{Verified, verify_cleartext, verify_detached};
 
 /// Text from outside for a terminal: control characters and those that reorder a line become `\u{fffd}`.

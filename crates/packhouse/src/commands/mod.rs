@@ -18,6 +18,7 @@ mod publish;
 mod release;
 mod repair;
 mod rollback;
+mod secrets;
 mod sign;
 mod site;
 mod target;
@@ -141,6 +142,10 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
+            if let Some(advice) = secrets::advice(&error) {
+                use std::io::Write as _;
+                let _ = writeln!(std::io::stderr(), "\n{advice}");
+            }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };

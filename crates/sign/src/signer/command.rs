@@ -23,8 +23,7 @@ use pgp::packet::{Packet, Signature, SignatureConfig, SignatureType};
 use pgp::types::{EcdsaPublicParams, Mpi, PublicParams, SignatureBytes};
 
 use super::child::{self, Ending, MAX_OUTPUT, Ran};
-use super::{Make, packet};
-use crate::error::CommandProblem;
+use super::{CommandProblem, Make, packet};
 use crate::hasher::{self, Hasher};
 use crate::standing::Component;
 use crate::{Certificate, Error, Fingerprint, armor, der, packets, policy, printable};

@@ -19,6 +19,7 @@ mod child;
 mod command;
 mod gnupg;
 mod packet;
+mod problem;
 
 use std::fmt;
 use std::io::Read;
@@ -33,6 +34,7 @@ pub use both::both;
 pub(crate) use command::About;
 pub use command::{CommandInput, SignCommand};
 pub(crate) use packet::statements;
+pub use problem::{CommandProblem, GnuPgProblem};
 
 use crate::cleartext::Lines;
 use crate::{Certificate, Error, Fingerprint, Secret, armor, policy};
