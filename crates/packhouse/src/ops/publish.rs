@@ -353,7 +353,9 @@ impl Renderer<'_> {
     /// publishing the same again changes nothing.
     fn list(&self, head: &Head, current: &Current) -> Result<String> {
         if let Some(text) = current.bytes(layout::RELEASES).and_then(|bytes| std::str::from_utf8(bytes).ok())
-            && let Ok((list, _)) = SignedList::verify(text, &self.keys.keyring, at(self.now))
+            && let Ok((list, verified)) = SignedList::verify(text, &self.keys.keyring, at(self.now))
+            // Another key signs now: those who will have only its public part must be able to read the list.
+            && verified.fingerprint == self.keys.signer.certificate().fingerprint()
             && *list.head() == *head
             && list.expires - self.now > LIST_LIFE / 2
         {

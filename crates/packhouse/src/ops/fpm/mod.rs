@@ -253,7 +253,7 @@ fn run(line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<(
 
     // Before anything is written, so that it does not fail on the last step.
     let signer =
-        line.is_on("packhouse-sign").then(|| super::keys::of_environment(environment)).transpose()?;
+        line.is_on("packhouse-sign").then(|| super::key_source::of_environment(environment)).transpose()?;
     let context = Context { line, environment, log, time, from };
     let output = output::of(to, draft, &context)?;
     let shown = output_path(line, output.as_ref(), environment);
