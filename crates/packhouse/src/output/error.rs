@@ -9,7 +9,7 @@ use packhouse_build::Kept;
 use packhouse_project::{Problem, Problems};
 
 use super::Style;
-use crate::ops::{Unpublished, UsageError};
+use crate::ops::{Refused, Unpublished, UsageError};
 
 /// 2 for usage and configuration, 1 for work that failed.
 pub fn exit_status(error: &anyhow::Error) -> ExitCode {
@@ -116,6 +116,9 @@ fn help_of(error: &(dyn StdError + 'static)) -> Option<String> {
     }
     if let Some(usage) = error.downcast_ref::<UsageError>() {
         return Some(usage.help().to_owned());
+    }
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return Some(refused.help().to_owned());
     }
     first!(
         packhouse_build::Error,

@@ -18,3 +18,4 @@ mod publishes_once;
 mod server;
 mod site;
 mod store_operations;
+mod web;
