@@ -36,5 +36,6 @@ mod starting;
 mod verify_file;
 mod verify_replay;
 mod verify_site;
+mod verify_tampering;
 mod versions;
 mod web;

