@@ -27,6 +27,9 @@ pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// The shortest RSA key: 2048 bits is the least that NIST SP 800-131A allows and that sqv accepts.
 pub(crate) const MIN_RSA_BITS: u16 = 2048;
 
+/// The longest RSA key that signs packages by itself (apk): what `abuild-keygen` makes, and the `rsa` crate verifies.
+pub(crate) const MAX_RSA_BITS: usize = 4096;
+
 /// The most signatures one `.asc` may hold. A key rotation needs two.
 pub(crate) const MAX_SIGNATURES: usize = 16;
 

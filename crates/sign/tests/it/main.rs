@@ -9,6 +9,8 @@ mod key_sources;
 mod keyrings;
 mod made_by_gnupg;
 mod policy;
+mod rsa_key;
 mod secrets;
 mod signature_set;
+mod signing_time;
 mod tampering;
