@@ -27,6 +27,9 @@ pub(super) struct Verify {
     /// The file's signature [default: the file's name and .asc]
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
+    /// The RSA key that apks are signed with, as customers have it in /etc/apk/keys
+    #[arg(long, value_name = "FILE")]
+    apk_key: Option<PathBuf>,
     /// The signed list of releases that must name the file [default: releases.asc beside or above it]
     #[arg(long, value_name = "FILE|URL")]
     releases: Option<String>,
@@ -58,6 +61,7 @@ impl Verify {
             subject: self.subject,
             keyring: self.keyring,
             signature: self.signature,
+            apk_key: self.apk_key,
             releases: self.releases,
             name: self.name,
             // Also written as `ubuntu/22.04`.
@@ -97,6 +101,9 @@ fn show_file(proof: &FileProof, context: &Context) {
             "version": package.version,
             "sha256": package.sha256,
         })),
+        "native": proof.native.iter().map(|native| json!({
+            "covers": native.covers, "key": native.key, "verified": native.is_verified,
+        })).collect::<Vec<_>>(),
         "key": key(&proof.verified),
     }));
     if context.output.style().json {
@@ -121,6 +128,13 @@ fn show_file(proof: &FileProof, context: &Context) {
         ref unproven => format!("; not proven without --releases: {}", unproven.join(", ")),
     };
     context.output.result(&format!("{}: {facts}{}{unproven}", proof.name, sentence(&proof.verified, "it")));
+    for native in proof.native.iter().filter(|native| !native.is_verified) {
+        context.output.note(&format!(
+            "note: the signature of its {} by {} was not verified; --apk-key names the key",
+            native.covers,
+            native.key.escape_debug()
+        ));
+    }
     if let Some((list, _)) = &proof.listed {
         note_memory(list, context);
     }

@@ -52,7 +52,9 @@ pub use rollback::roll_back;
 pub use sign::{sign_files, sign_manifest};
 pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
-pub use verify::{FileProof, Identity, ListProof, Memory, Proof, Refused, SiteProof, VerifyOptions, verify};
+pub use verify::{
+    FileProof, Identity, ListProof, Memory, Native, Proof, Refused, SiteProof, VerifyOptions, verify,
+};
 pub use yank::yank;
 
 /// A day in UTC, as in `2028-05-01`.

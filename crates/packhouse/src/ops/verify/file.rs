@@ -17,6 +17,7 @@ use packhouse_publish::{Digesting, ObjectPath, Package, Sha256, Web, layout};
 use packhouse_sign::{Verified, verify_detached};
 
 use super::list::{self, ListProof, Opened};
+use super::native::{self, Native};
 use super::{Refused, Scratch, Trust, VerifyOptions};
 use crate::environment::Environment;
 use crate::ops::{Event, OnEvent, UsageError};
@@ -33,6 +34,8 @@ pub struct FileProof {
     pub verified: Verified,
     /// What it says it is, which is also what its name says; `None` for a file that says nothing of itself.
     pub identity: Option<Identity>,
+    /// The signatures that its format has.
+    pub native: Vec<Native>,
     /// The list of releases, and what it says of the file.
     pub listed: Option<(ListProof, Package)>,
     /// The target that its version says it is for, where that was asked and no list says it.
@@ -92,7 +95,8 @@ pub(super) async fn verify(
     };
     let signature = read_signature(path, options, environment)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let subject = Subject { file: path, shown: path.display().to_string(), name: &name, at: None };
+    let subject =
+        Subject { file: path, shown: path.display().to_string(), name: &name, beside: Some(path), at: None };
     prove(&subject, &signature, opened.as_ref(), options, trust, environment, on_event)
 }
 
@@ -137,7 +141,8 @@ pub(super) async fn verify_address(
     let scratch = Scratch::new(environment)?;
     let local = web.download(&path, package.size, scratch.path()).await?;
     let local = local.with_context(|| format!("{url} is not there"))?;
-    let subject = Subject { file: &local.file, shown: url.to_owned(), name: &name, at: Some(&path) };
+    let subject =
+        Subject { file: &local.file, shown: url.to_owned(), name: &name, beside: None, at: Some(&path) };
     prove(&subject, &signature, Some(&opened), options, trust, environment, on_event)
 }
 
@@ -147,6 +152,8 @@ struct Subject<'a> {
     /// What it is called in errors.
     shown: String,
     name: &'a str,
+    /// Where it lies, if files beside it belong to it.
+    beside: Option<&'a Path>,
     /// Where it lies on its site, if that is known.
     at: Option<&'a ObjectPath>,
 }
@@ -161,11 +168,18 @@ fn prove(
     on_event: OnEvent<'_>,
 ) -> Result<FileProof> {
     let context = || format!("{} does not verify", subject.shown);
-    let read = read(subject.file, subject.name, signature, trust).with_context(context)?;
+    let read = read(subject.file, subject.name, signature, subject.beside, trust).with_context(context)?;
     let Some(opened) = opened else {
         let target = unlisted(&read, options).with_context(context)?;
-        let Read { verified, identity, .. } = read;
-        return Ok(FileProof { name: subject.name.to_owned(), verified, identity, listed: None, target });
+        let Read { verified, identity, native, .. } = read;
+        return Ok(FileProof {
+            name: subject.name.to_owned(),
+            verified,
+            identity,
+            native,
+            listed: None,
+            target,
+        });
     };
     let proven = || -> Result<(ListProof, Package)> {
         let proof = opened.check(options, trust, environment)?;
@@ -181,8 +195,15 @@ fn prove(
     if let Some(message) = opened.remember(options, environment) {
         on_event(Event::Notice { message });
     }
-    let Read { verified, identity, .. } = read;
-    Ok(FileProof { name: subject.name.to_owned(), verified, identity, listed: Some(listed), target: None })
+    let Read { verified, identity, native, .. } = read;
+    Ok(FileProof {
+        name: subject.name.to_owned(),
+        verified,
+        identity,
+        native,
+        listed: Some(listed),
+        target: None,
+    })
 }
 
 /// Without a list only the version can tell what a package is for.
@@ -215,12 +236,20 @@ fn unlisted(read: &Read, options: &VerifyOptions) -> Result<Option<String>> {
 pub(super) struct Read {
     pub(super) verified: Verified,
     pub(super) identity: Option<Identity>,
+    native: Vec<Native>,
     size: u64,
     sha256: Sha256,
 }
 
 /// Verifies a file's signature, and then what the signed bytes say the package is.
-pub(super) fn read(file: &Path, name: &str, signature: &[u8], trust: &Trust) -> Result<Read> {
+/// `beside` is where it lies, if files beside it belong to it.
+pub(super) fn read(
+    file: &Path,
+    name: &str,
+    signature: &[u8],
+    beside: Option<&Path>,
+    trust: &Trust,
+) -> Result<Read> {
     let mut data = fs::File::open(file)?;
     let stamp = |data: &fs::File| -> Result<_> {
         let metadata = data.metadata()?;
@@ -232,12 +261,16 @@ pub(super) fn read(file: &Path, name: &str, signature: &[u8], trust: &Trust) -> 
     let (sha256, size) = digesting.finish();
     data.rewind()?;
     let identity = identify(&mut data, name)?;
+    let native = match &identity {
+        Some(identity) => native::check(identity.format, &mut data, beside, trust)?,
+        None => Vec::new(),
+    };
     // The signature was over bytes that may be others by now.
     if stamp(&data)? != before {
         let message = format!("{} changed while it was verified", file.display());
         return Err(Refused::new(message, "let whoever writes it finish, and verify it again").into());
     }
-    Ok(Read { verified, identity, size, sha256 })
+    Ok(Read { verified, identity, native, size, sha256 })
 }
 
 /// What the package says it is, which its name must say too; `None` for a file that says nothing of itself.

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `file` | is this the package that its name says, signed by whom I trust? |
 //! | `list` | is the list of releases to be believed, and what does it say of a package? |
+//! | `native` | do the signatures of the package's own format hold? |
 //! | `seen` | is it older than what I saw before? |
 //! | `site` | does everything on a site hold together? |
 
 mod file;
 mod list;
+mod native;
 mod seen;
 mod site;
 
@@ -22,7 +24,7 @@ use fs_err as fs;
 use packhouse_package::Format;
 use packhouse_project::Project;
 use packhouse_publish::{Source, is_web};
-use packhouse_sign::Keyring;
+use packhouse_sign::{Keyring, RsaPublicKey};
 
 use super::keys::read_keyring;
 use super::{DevelopmentKey, OnEvent, UsageError};
@@ -31,6 +33,7 @@ use crate::environment::Environment;
 pub use file::{FileProof, Identity};
 pub use list::ListProof;
 pub(super) use list::open_list;
+pub use native::Native;
 pub use seen::Memory;
 pub use site::SiteProof;
 
@@ -43,6 +46,8 @@ pub struct VerifyOptions {
     pub keyring: Option<PathBuf>,
     /// The file's signature, where it is not beside it.
     pub signature: Option<PathBuf>,
+    /// The RSA key that apks are signed with.
+    pub apk_key: Option<PathBuf>,
     /// The list of releases: a file, or its address.
     pub releases: Option<String>,
     /// The project that the list must be of.
@@ -98,6 +103,8 @@ impl std::error::Error for Refused {}
 pub(super) struct Trust {
     pub(super) keyring: Keyring,
     pub(super) at: SystemTime,
+    /// Who signs apks, where that is known.
+    pub(super) apk_key: Option<RsaPublicKey>,
     /// The project that lists must be of, where that is known.
     pub(super) name: Option<String>,
 }
@@ -178,18 +185,20 @@ fn trust(
 ) -> Result<Trust> {
     let at = options.at.unwrap_or_else(|| environment.now.into());
     let name = options.name.clone();
+    let apk_key = options.apk_key.as_ref().map(|path| environment.current_directory.join(path));
+    let apk_key = apk_key.map(|path| native::apk_key(&path)).transpose()?;
     if let Some(path) = &options.keyring {
         let keyring = read_keyring(&environment.current_directory.join(path), on_event)?;
-        return Ok(Trust { keyring, at, name });
+        return Ok(Trust { keyring, at, apk_key, name });
     }
     if root.join(packhouse_project::PROJECT_FILE).is_file() {
         let project = Project::open(root)?;
         let name = name.or_else(|| project.settings().texts.name.as_ref().map(|name| name.value.clone()));
         if let Some(path) = project.keyring() {
-            return Ok(Trust { keyring: read_keyring(&path, on_event)?, at, name });
+            return Ok(Trust { keyring: read_keyring(&path, on_event)?, at, apk_key, name });
         }
         if let Some(keyring) = DevelopmentKey::new(environment)?.keyring(environment.now.into())? {
-            return Ok(Trust { keyring, at, name });
+            return Ok(Trust { keyring, at, apk_key, name });
         }
     }
     let help = "name the keyring of those who may sign with --keyring";

@@ -103,7 +103,7 @@ fn summary(
 /// A package whose digest is the listed one: its signature, and what it says it is.
 fn check(package: &Package, file: &Path, signature: &[u8], trust: &Trust) -> Result<(), BoxError> {
     let judge = || -> Result<()> {
-        let read = file::read(file, &package.file_name, signature, trust)?;
+        let read = file::read(file, &package.file_name, signature, None, trust)?;
         match &read.identity {
             Some(identity) => list::check_identity(package, identity),
             None => Ok(()),
