@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::ops::{self, FileProof, ListProof, Memory, Proof, SiteProof, UsageError, VerifyOptions, day};
+use crate::output::escape;
 
 #[derive(Args)]
 #[command(
@@ -127,12 +128,13 @@ fn show_file(proof: &FileProof, context: &Context) {
         [] => String::new(),
         ref unproven => format!("; not proven without --releases: {}", unproven.join(", ")),
     };
-    context.output.result(&format!("{}: {facts}{}{unproven}", proof.name, sentence(&proof.verified, "it")));
+    let line = format!("{}: {facts}{}{unproven}", proof.name, sentence(&proof.verified, "it"));
+    context.output.result(&escape::line(&line));
     for native in proof.native.iter().filter(|native| !native.is_verified) {
         context.output.note(&format!(
             "note: the signature of its {} by {} was not verified; --apk-key names the key",
             native.covers,
-            native.key.escape_debug()
+            escape::line(&native.key)
         ));
     }
     if let Some((list, _)) = &proof.listed {
@@ -171,7 +173,7 @@ fn show_site(proof: &SiteProof, context: &Context) {
         );
     }
     for name in &proof.unlisted {
-        context.output.note(&format!("note: {name} is there and no release names it"));
+        context.output.note(&format!("note: {} is there and no release names it", escape::line(name)));
     }
 }
 

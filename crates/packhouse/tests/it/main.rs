@@ -34,6 +34,7 @@ mod secrets;
 mod site_commands;
 mod starting;
 mod verify_file;
+mod verify_keys;
 mod verify_native;
 mod verify_replay;
 mod verify_site;

@@ -9,6 +9,7 @@ mod conformance;
 mod crashes;
 mod documented_format;
 mod full_disk;
+mod head_is_strict;
 mod injector;
 mod interleavings;
 mod kills;

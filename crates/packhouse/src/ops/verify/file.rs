@@ -18,7 +18,7 @@ use packhouse_sign::{Verified, verify_detached};
 
 use super::list::{self, ListProof, Opened};
 use super::native::{self, Native};
-use super::{Refused, Scratch, Trust, VerifyOptions};
+use super::{Refused, Scratch, Trust, VerifyOptions, shown};
 use crate::environment::Environment;
 use crate::ops::{Event, OnEvent, UsageError};
 
@@ -95,8 +95,7 @@ pub(super) async fn verify(
     };
     let signature = read_signature(path, options, environment)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let subject =
-        Subject { file: path, shown: path.display().to_string(), name: &name, beside: Some(path), at: None };
+    let subject = Subject { file: path, shown: shown(path), name: &name, beside: Some(path), at: None };
     prove(&subject, &signature, opened.as_ref(), options, trust, environment, on_event)
 }
 
@@ -267,7 +266,7 @@ pub(super) fn read(
     };
     // The signature was over bytes that may be others by now.
     if stamp(&data)? != before {
-        let message = format!("{} changed while it was verified", file.display());
+        let message = format!("{} changed while it was verified", shown(file));
         return Err(Refused::new(message, "let whoever writes it finish, and verify it again").into());
     }
     Ok(Read { verified, identity, native, size, sha256 })
@@ -282,11 +281,11 @@ fn identify(file: &mut dyn Input, name: &str) -> Result<Option<Identity>> {
     let found = Format::identify(file, name)?.filter(|format| format.get().has_metadata());
     let Some(format) = found else {
         let Some(claimed) = claims else { return Ok(None) };
-        let message = format!("`{name}` is signed, and is no {}", claimed.get().name());
+        let message = format!("`{}` is signed, and is no {}", name.escape_debug(), claimed.get().name());
         return Err(Refused::new(message, "do not install it; it is another file under this name").into());
     };
     let package = format.get().inspect(file, Depth::Metadata).with_context(|| {
-        format!("`{name}` is signed, and cannot be read as the {} that it is", format.get().name())
+        format!("it is signed, and cannot be read as the {} that it is", format.get().name())
     })?;
     if let Named::Wrongly { expected } = package.named(name) {
         let Inspection { name: own, version, arch, .. } = &package;
@@ -310,7 +309,7 @@ fn read_signature(file: &Path, options: &VerifyOptions, environment: &Environmen
     if let Err(error) = fs::metadata(&path)
         && error.kind() == std::io::ErrorKind::NotFound
     {
-        bail!("{} is not signed: there is no {}", file.display(), path.display());
+        bail!("{} is not signed: there is no {}", shown(file), shown(&path));
     }
     read_file_of(&path)
 }
@@ -318,7 +317,7 @@ fn read_signature(file: &Path, options: &VerifyOptions, environment: &Environmen
 fn read_file_of(path: &Path) -> Result<Vec<u8>> {
     let length = fs::metadata(path)?.len();
     if length > LARGEST_SIGNATURE {
-        bail!("{} is not a signature: it has {length} bytes", path.display());
+        bail!("{} is not a signature: it has {length} bytes", shown(path));
     }
     Ok(fs::read(path)?)
 }

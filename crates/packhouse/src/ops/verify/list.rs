@@ -9,7 +9,7 @@ use packhouse_publish::{ObjectPath, Package, ReleaseList, Sha256, Web, is_web, l
 use packhouse_sign::{Keyring, Verified, verify_cleartext};
 
 use super::seen::{Memory, Seen};
-use super::{Identity, Refused, Trust, VerifyOptions};
+use super::{Identity, Refused, Trust, VerifyOptions, shown};
 use crate::environment::Environment;
 
 /// Ten thousand packages take some 8 MiB; a signed text is at most this long.
@@ -131,8 +131,10 @@ impl Opened {
         let same = named.iter().find(|package| Some(package.sha256) == digest);
         at_path.or(same.copied()).or(named.first().copied()).ok_or_else(|| {
             let message = format!(
-                "the list of releases of `{}` (generation {}) has no `{name}`",
-                head.name, head.generation
+                "the list of releases of `{}` (generation {}) has no `{}`",
+                head.name,
+                head.generation,
+                name.escape_debug()
             );
             let help =
                 "it was never published under this name, or its list is another: name that with --releases";
@@ -219,7 +221,7 @@ pub(super) fn near(file: &Path) -> Option<PathBuf> {
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let length = fs::metadata(path)?.len();
     if length > LIMIT {
-        let message = format!("{} is no list of releases: it has {length} bytes", path.display());
+        let message = format!("{} is no list of releases: it has {length} bytes", shown(path));
         return Err(Refused::new(message, "name the site's releases.asc").into());
     }
     Ok(fs::read(path)?)

@@ -205,6 +205,12 @@ fn trust(
     Err(UsageError::new("nothing says whose signatures to trust", help).into())
 }
 
+/// A path in an error: one line, whatever its name holds (CVE-2018-12020).
+fn shown(path: &Path) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    path.display().to_string().chars().map(escape).collect()
+}
+
 /// A private directory for copies of what lies elsewhere; removed when dropped.
 pub(super) struct Scratch(PathBuf);
 

@@ -13,7 +13,7 @@ use packhouse_package::signing::{Embedded, NativeSignature, RsaHash};
 use packhouse_package::{Format, Signing};
 use packhouse_sign::{RsaHash as Hash, RsaPublicKey, verify_detached};
 
-use super::{Refused, Trust};
+use super::{Refused, Trust, shown};
 
 /// A pacman signature is a few hundred bytes; pacman takes no more than this.
 const LARGEST_BESIDE: u64 = 16 * 1024;
@@ -41,10 +41,10 @@ pub(super) fn check(
     if let (Signing::Beside(ending), Some(file)) = (format.get().signing(), beside) {
         let path = PathBuf::from(format!("{}{ending}", file.display()));
         if path.is_file() {
-            let context = || format!("{} does not verify", path.display());
+            let context = || format!("{} does not verify", shown(&path));
             if fs::metadata(&path)?.len() > LARGEST_BESIDE {
                 let help = "do not install the package; fetch package and signature again";
-                return Err(Refused::new(format!("{} is no signature", path.display()), help).into());
+                return Err(Refused::new(format!("{} is no signature", shown(&path)), help).into());
             }
             let mut data = fs::File::open(file)?;
             let verified = verify_detached(&fs::read(&path)?, &mut data, &trust.keyring, trust.at);
@@ -100,6 +100,6 @@ fn judge(embedded: &Embedded, package: &mut dyn Input, trust: &Trust) -> Result<
 
 /// Reads the RSA key that apks are signed with.
 pub(super) fn apk_key(path: &Path) -> Result<RsaPublicKey> {
-    let context = || format!("{} is not the public key of an apk's signature", path.display());
+    let context = || format!("{} is not the public key of an apk's signature", shown(&path));
     RsaPublicKey::parse(&fs::read_to_string(path)?).with_context(context)
 }
