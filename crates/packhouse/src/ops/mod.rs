@@ -61,7 +61,9 @@ pub use rollback::roll_back;
 pub use sign::{ApkKey, check_targets, sign_files, sign_manifest};
 pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
-pub use verify::{Proof, SiteProof, trusted_keyring, verify_file, verify_site};
+pub use verify::{
+    FileProof, Identity, ListProof, Memory, Native, Proof, Refused, SiteProof, VerifyOptions, verify,
+};
 pub use yank::yank;
 
 /// A day in UTC, as in `2028-05-01`.

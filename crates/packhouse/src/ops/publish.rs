@@ -10,12 +10,12 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::Plan;
 use packhouse_publish::{
-    Access, BoxError, CloudFront, Current, Digesting, Event as PublishEvent, Head, Object, ObjectPath,
-    Package, Pointer, Publication, Sha256, Signature, Store, Upload, layout, publish as publish_to,
+    Access, BoxError, CloudFront, Current, Derived, Digesting, Event as PublishEvent, Head, Object,
+    ObjectPath, Package, Pointer, Publication, ReleaseList, Sha256, Signature, Store, Upload, layout,
+    publish as publish_to,
 };
-use packhouse_sign::{Keyring, Verified, verify_detached};
+use packhouse_sign::{Verified, verify_detached};
 use packhouse_site::{KeyInfo, Location, SiteInfo};
-use serde::{Deserialize, Serialize};
 
 use super::cdn::Changes;
 use super::manifest::{self, Built, Manifest};
@@ -315,17 +315,20 @@ impl Renderer<'_> {
         let object = |name: &str, media_type, bytes: Vec<u8>| -> Result<Object> {
             Ok(Object::mutable(ObjectPath::new(name)?, media_type, bytes))
         };
-        let mut objects = vec![
+        let keyrings = [
             object(layout::KEYRING, "application/pgp-keys", self.keys.keyring.to_binary())?,
             object(
                 layout::ARMORED_KEYRING,
                 "application/pgp-keys",
                 self.keys.keyring.to_armored().into_bytes(),
             )?,
-            object(layout::RELEASES, "text/plain; charset=utf-8", self.list(head, current)?.into_bytes())?,
         ];
-        objects.extend(packhouse_site::render(head, &self.info())?);
-        Ok(objects)
+        let pages = packhouse_site::render(head, &self.info())?;
+        let derived = |object: &Object| Derived { path: object.path.clone(), sha256: object.body.sha256() };
+        let list = self.list(head, keyrings.iter().chain(&pages).map(derived).collect(), current)?;
+        let list = object(layout::RELEASES, "text/plain; charset=utf-8", list.into_bytes())?;
+        // Keys come before what they verify, and pages after the list that covers them.
+        Ok(keyrings.into_iter().chain([list]).chain(pages).collect())
     }
 
     fn info(&self) -> SiteInfo {
@@ -351,20 +354,19 @@ impl Renderer<'_> {
 
     /// The signed list: the one that is there while it says the same and half of its life is left, so that
     /// publishing the same again changes nothing.
-    fn list(&self, head: &Head, current: &Current) -> Result<String> {
+    fn list(&self, head: &Head, derived: Vec<Derived>, current: &Current) -> Result<String> {
+        let site = self.plan.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+        let until = |expires| ReleaseList::new(head.clone(), expires, site.clone(), derived.clone());
         if let Some(text) = current.bytes(layout::RELEASES).and_then(|bytes| std::str::from_utf8(bytes).ok())
-            && let Ok((list, verified)) = SignedList::verify(text, &self.keys.keyring, at(self.now))
+            && let Ok((there, verified)) = verify::open_list(text, &self.keys.keyring, at(self.now))
             // Another key signs now: those who will have only its public part must be able to read the list.
             && verified.fingerprint == self.keys.signer.certificate().fingerprint()
-            && *list.head() == *head
-            && list.expires - self.now > LIST_LIFE / 2
+            && there.expires - self.now > LIST_LIFE / 2
+            && there == until(there.expires)
         {
             return Ok(text.to_owned());
         }
-        let list = SignedList { expires: self.now + LIST_LIFE, head: head.clone() };
-        let text = list.to_text();
-        let signed = self.keys.signer.cleartext(&text, at(self.now))?;
-        Ok(signed)
+        Ok(self.keys.signer.cleartext(&until(self.now + LIST_LIFE).to_text(), at(self.now))?)
     }
 }
 
@@ -375,36 +377,4 @@ fn unix(time: SystemTime) -> i64 {
 
 fn at(seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds.unsigned_abs())
-}
-
-/// `releases.asc`: the head with an expiry, signed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct SignedList {
-    /// When it is no longer to be believed, in Unix seconds.
-    pub expires: i64,
-    #[serde(flatten)]
-    head: Head,
-}
-
-impl SignedList {
-    /// Reads a signed list and checks its signature and its expiry.
-    pub fn verify(text: &str, keyring: &Keyring, now: SystemTime) -> Result<(SignedList, Verified)> {
-        let (text, verified) = verify::open_list(text, keyring, now)?;
-        let list: SignedList = serde_json::from_str(&text)
-            .with_context(|| format!("`{}` is not a list of releases", layout::RELEASES))?;
-        if at(list.expires) <= now {
-            anyhow::bail!("`{}` has expired; publishing again renews it", layout::RELEASES);
-        }
-        Ok((list, verified))
-    }
-
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    fn to_text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a list holds only strings and numbers");
-        text.push('\n');
-        text
-    }
 }
