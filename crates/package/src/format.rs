@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use crate::archive::compress::Compression;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::signing::{Embedded, Signing};
 use crate::together::Parts;
 use crate::{
     Arch, Error, FileTree, Metadata, Result, Scripts, Setup, Timestamp, apk, deb, pacman, rpm, tar, zip,
@@ -101,6 +102,19 @@ pub trait PackageFormat: Send + Sync {
     /// How the names of its files end, as in `.deb`.
     fn endings(&self) -> &'static [&'static str];
 
+    /// Whether its packages say what they are: name, version and architecture. A plain archive does not.
+    fn has_metadata(&self) -> bool {
+        true
+    }
+
+    /// What comes before the ending in the names that a file with this package may have, the writer's own first; none
+    /// where the package does not say what it is. Each has the name and the whole version, but for the epoch where
+    /// the format's names leave that out.
+    fn stems(&self, package: &Inspection) -> Vec<String> {
+        let _ = package;
+        Vec::new()
+    }
+
     /// Which compressions its clients read, the format's default first.
     fn compressions(&self) -> &'static [Compression];
 
@@ -114,6 +128,20 @@ pub trait PackageFormat: Send + Sync {
     fn is_implied(&self, relation: &str) -> bool {
         let _ = relation;
         false
+    }
+
+    /// The way in which packages of this format are signed.
+    fn signing(&self) -> Signing {
+        Signing::Detached
+    }
+
+    /// The signatures in a package of this format, and what each covers; none of them is verified.
+    ///
+    /// # Errors
+    /// When it cannot be read and when what holds them is not well formed.
+    fn signatures(&self, file: &mut dyn Input) -> Result<Vec<Embedded>> {
+        let _ = file;
+        Ok(Vec::new())
     }
 
     /// Reads a package of this format from its start.

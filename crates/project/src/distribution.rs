@@ -8,7 +8,7 @@ use packhouse_package::Format;
 use packhouse_package::archive::compress::Compression;
 use serde::Deserialize;
 
-use crate::Target;
+use crate::{Client, SignaturesRead, Target};
 
 /// A distribution of the table.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Distribution {
     pub title: String,
     format: String,
     zstd_since: Option<String>,
+    eddsa_since: Option<String>,
+    rsa256_since: Option<String>,
+    clients: BTreeMap<String, String>,
     image: String,
     #[serde(default)]
     images: BTreeMap<String, String>,
@@ -52,6 +55,13 @@ impl Distribution {
         self.images.get(version).unwrap_or(&self.image).replace("{version}", version)
     }
 
+    /// What checks signatures on a version; `None` for one that is older than any in the table.
+    pub fn client(&self, version: &str) -> Option<&'static Client> {
+        let since = self.clients.iter().filter(|(since, _)| compare(version, since) != Ordering::Less);
+        let (_, id) = since.max_by(|(a, _), (b, _)| compare(a, b))?;
+        Client::all().get(id)
+    }
+
     fn reads_zstd(&self, version: &str) -> bool {
         self.zstd_since.as_deref().is_some_and(|since| compare(version, since) != Ordering::Less)
     }
@@ -64,6 +74,20 @@ pub fn compression(target: &Target) -> Compression {
         Some(distribution) if distribution.reads_zstd(&target.version) => Compression::ZSTD,
         _ => Compression::XZ,
     }
+}
+
+/// Which signatures inside packages the target's package manager reads; of a distribution that is not in the table, all that
+/// those of today read.
+pub fn signatures_read(target: &Target) -> SignaturesRead {
+    let Some(distribution) = Distribution::find(&target.distribution) else {
+        return SignaturesRead::default();
+    };
+    let reads = |since: &Option<String>| {
+        // What has no number is the newest there is: `edge`, `rawhide`.
+        let is_numbered = target.version.starts_with(|c: char| c.is_ascii_digit());
+        since.as_deref().is_none_or(|since| !is_numbered || compare(&target.version, since) != Ordering::Less)
+    };
+    SignaturesRead { eddsa: reads(&distribution.eddsa_since), rsa256: reads(&distribution.rsa256_since) }
 }
 
 /// Compares versions of distributions, number by number.
@@ -107,6 +131,55 @@ mod tests {
         ] {
             assert_eq!(compression(&target(distribution, version)), wanted, "{distribution} {version}");
         }
+    }
+
+    #[test]
+    fn old_package_managers_read_fewer_signatures() {
+        for (distribution, version, eddsa, rsa256) in [
+            ("centos", "7", false, true),
+            ("rocky", "8", false, true),
+            ("rocky", "9", true, true),
+            ("amazon-linux", "2", false, true),
+            ("amazon-linux", "2023", true, true),
+            ("fedora", "32", false, true),
+            ("fedora", "rawhide", true, true),
+            ("opensuse-leap", "15.6", false, true),
+            ("alpine", "3.5", true, false),
+            ("alpine", "3.6", true, true),
+            ("alpine", "3.20", true, true),
+            ("alpine", "edge", true, true),
+            ("wolfi", "20230201", true, true),
+            ("gentoo", "1", true, true),
+        ] {
+            let expected = SignaturesRead { eddsa, rsa256 };
+            assert_eq!(signatures_read(&target(distribution, version)), expected, "{distribution} {version}");
+        }
+    }
+
+    #[test]
+    fn every_current_version_has_a_client_that_the_table_knows() {
+        for (id, distribution) in Distribution::all() {
+            assert!(distribution.clients.values().all(|client| Client::all().contains_key(client)), "{id}");
+            for version in &distribution.versions {
+                assert!(distribution.client(version).is_some(), "{id} {version}");
+            }
+        }
+        for (id, version, title) in [
+            ("debian", "12", "apt with gpgv 2"),
+            ("debian", "13", "apt with sqv"),
+            ("ubuntu", "16.04", "apt with gpgv 1.4"),
+            ("centos", "7", "rpm 4.11"),
+            ("amazon-linux", "2", "rpm 4.11"),
+            ("amazon-linux", "2023", "rpm 4.16"),
+            ("rocky", "8", "rpm 4.14"),
+            ("fedora", "44", "rpm with Sequoia"),
+            ("opensuse-leap", "15.6", "rpm of SUSE"),
+            ("arch", "rolling", "pacman"),
+        ] {
+            let client = Distribution::find(id).unwrap().client(version).unwrap();
+            assert_eq!(client.title, title, "{id} {version}");
+        }
+        assert!(Distribution::find("ubuntu").unwrap().client("10.04").is_none());
     }
 
     #[test]

@@ -158,10 +158,16 @@ settings! {
         key_file: Located<String> = string("key-file"),
         passphrase_file: Located<String> = string("passphrase-file"),
         keyring: Located<String> = string("keyring"),
+        apk_key: Located<String> = string("apk-key"),
+        apk_key_name: Located<String> = string("apk-key-name"),
         command: Vec<Located<String>> = words("command"),
         command_input: Located<String> = string("command-input"),
         command_timeout: Located<i64> = integer("command-timeout"),
         command_environment: Vec<Located<String>> = strings("command-environment"),
+        retiring_key: Located<String> = string("retiring-key"),
+        retiring_key_file: Located<String> = string("retiring-key-file"),
+        retiring_passphrase_file: Located<String> = string("retiring-passphrase-file"),
+        retiring_days: Located<i64> = integer("retiring-days"),
     }
 }
 
@@ -316,7 +322,12 @@ impl ProjectFile {
             ("sign.key-file", &sign.key_file),
             ("sign.passphrase-file", &sign.passphrase_file),
             ("sign.keyring", &sign.keyring),
+            ("sign.apk-key", &sign.apk_key),
+            ("sign.apk-key-name", &sign.apk_key_name),
             ("sign.command-input", &sign.command_input),
+            ("sign.retiring-key", &sign.retiring_key),
+            ("sign.retiring-key-file", &sign.retiring_key_file),
+            ("sign.retiring-passphrase-file", &sign.retiring_passphrase_file),
             ("publish.to", &publish.to),
             ("publish.public-url", &publish.public_url),
             ("publish.cloudfront", &publish.cloudfront),
@@ -325,6 +336,7 @@ impl ProjectFile {
             singles.into_iter().filter_map(|(key, value)| Some((key.to_owned(), &value.as_ref()?.place)));
         let timeout =
             sign.command_timeout.iter().map(|limit| ("sign.command-timeout".to_owned(), &limit.place));
+        let days = sign.retiring_days.iter().map(|days| ("sign.retiring-days".to_owned(), &days.place));
         let words =
             [("sign.command", &sign.command), ("sign.command-environment", &sign.command_environment)];
         let words = words
@@ -336,7 +348,7 @@ impl ProjectFile {
                 Some((format!("channels.{name}.{list}"), &values.as_ref()?.first()?.place))
             })
         });
-        singles.chain(timeout).chain(words).chain(lists).collect()
+        singles.chain(timeout).chain(days).chain(words).chain(lists).collect()
     }
 }
 

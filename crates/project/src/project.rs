@@ -8,13 +8,13 @@ use packhouse_build::Job;
 use packhouse_package::assemble::Spec;
 use packhouse_package::{Elements, Format, Moment, Script};
 
-use crate::file::{Located, ProjectFile};
+use crate::file::{Located, ProjectFile, SignSettings};
 use crate::fpm::Arguments;
 use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
-    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel,
-    container, fpm, signing, spec,
+    EngineName, Facts, Plan, Problem, Problems, Retiring, SigningKey, SourceFile, Target, TargetPlan,
+    channel, container, distribution, fpm, retiring, signing, spec,
 };
 
 /// Where the shared settings are, relative to the project.
@@ -135,6 +135,11 @@ impl Project {
             problems.extend(two);
             None
         });
+        let apk_key_name = self.apk_key_name(&mut problems);
+        let retiring = self.retiring().unwrap_or_else(|two| {
+            problems.extend(two);
+            None
+        });
         self.problems.clone().with_independent(problems).or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),
@@ -150,7 +155,10 @@ impl Project {
             revision: facts.revision.clone(),
             signing_key,
             passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),
+            retiring,
             keyring: self.keyring(),
+            apk_key: settings.sign.apk_key.as_ref().map(|file| self.root.join(&file.value)),
+            apk_key_name,
             publish_to: facts.publish_to.clone().or_else(|| text(&settings.publish.to)),
             public_url: text(&settings.publish.public_url),
             cloudfront,
@@ -189,6 +197,49 @@ impl Project {
     /// When it names two, or a command that cannot sign.
     pub fn signing_key(&self) -> Result<Option<SigningKey>, Problems> {
         signing::signing_key(&self.shared.sign, &self.root)
+    }
+
+    /// The key that is being replaced and still signs, as the project says.
+    ///
+    /// # Errors
+    /// When it names two, or none where it says something about one.
+    pub fn retiring(&self) -> Result<Option<Retiring>, Problems> {
+        retiring::retiring(&self.shared.sign, &self.root)
+    }
+
+    /// `[sign]` as it is written.
+    pub fn sign(&self) -> &SignSettings {
+        &self.shared.sign
+    }
+
+    /// What it is called, if its file says so.
+    pub fn name(&self) -> Option<&str> {
+        self.shared.texts.name.as_ref().map(|name| &*name.value)
+    }
+
+    /// Where the keyring of those who may sign is, or will be.
+    pub fn keyring_path(&self) -> PathBuf {
+        self.keyring().unwrap_or_else(|| self.root.join(DEFAULT_KEYRING))
+    }
+
+    /// What customers have the RSA key of apk as: the named one, else the secret key's file and `.pub`.
+    fn apk_key_name(&self, problems: &mut Problems) -> Option<String> {
+        let sign = &self.shared.sign;
+        let named = sign.apk_key_name.as_ref().map(|name| (name.value.clone(), &name.place));
+        let of_file = sign.apk_key.as_ref().and_then(|file| {
+            let name = std::path::Path::new(&file.value).file_name()?.to_str()?;
+            Some((format!("{name}.pub"), &file.place))
+        });
+        let (name, place) = named.or(of_file)?;
+        let is_known = |c: char| c.is_ascii_alphanumeric() || "@._+-".contains(c);
+        if name.starts_with('.') || name.len() > 80 || !name.ends_with(".pub") || !name.chars().all(is_known)
+        {
+            let message = format!("`{}` cannot be the name of a public key of apk", name.escape_debug());
+            let help =
+                "apk-key-name = \"release@example.org.rsa.pub\": a file in /etc/apk/keys of your customers";
+            problems.push(Problem::at(place, message).help(help));
+        }
+        Some(name)
     }
 
     /// The keyring of those who may sign: the named one, else `dist/trustedkeys.gpg` where it is there.
@@ -362,7 +413,8 @@ impl Project {
             return None;
         }
         let (target, arch) = (target.clone(), facts.arch);
-        Some(TargetPlan { target, arch, format, engine, base_image, job, spec, file_name, tag })
+        let reads = distribution::signatures_read(&target);
+        Some(TargetPlan { target, arch, format, engine, base_image, reads, job, spec, file_name, tag })
     }
 }
 

@@ -42,7 +42,12 @@ const DEFAULT_TIMEOUT: u32 = 120;
 const LONGEST_TIMEOUT: i64 = 3600;
 
 /// Variables that are no other program's business.
-const OURS: [&str; 2] = ["PACKHOUSE_SIGNING_KEY", "PACKHOUSE_SIGNING_PASSPHRASE"];
+const OURS: [&str; 4] = [
+    "PACKHOUSE_SIGNING_KEY",
+    "PACKHOUSE_SIGNING_PASSPHRASE",
+    "PACKHOUSE_RETIRING_KEY",
+    "PACKHOUSE_RETIRING_PASSPHRASE",
+];
 
 /// Who signs, as the project says.
 pub(crate) fn signing_key(sign: &SignSettings, root: &Path) -> Result<Option<SigningKey>, Problems> {

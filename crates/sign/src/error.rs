@@ -236,11 +236,49 @@ pub enum Error {
         /// The primary key's fingerprint.
         fingerprint: Fingerprint,
     },
+    /// The secret RSA key for packages of apk, or a public one, cannot be used.
+    #[error("the RSA key cannot be used: {defect}")]
+    RsaKey {
+        /// What is wrong with it.
+        defect: RsaKeyDefect,
+    },
+    /// A new RSA signature does not verify: a fault of the machine.
+    #[error("the RSA signature just made does not match what it should sign")]
+    WrongRsaSignature,
+    /// The RSA key did not sign this content.
+    #[error("the content is not what the RSA key signed")]
+    BadRsaSignature,
     /// A text that cannot be signed in the clear.
     #[error("the text cannot be signed in the clear: {reason}")]
     UnsignableText {
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// The file holds no revocation certificate.
+    #[error("it is not a revocation certificate: {reason}")]
+    NotARevocation {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A revocation that is by none of the keys it could be for.
+    #[error("the revocation is by a key that is not in the keyring: {issuer}")]
+    RevokesAnotherKey {
+        /// Whom it names as its maker. Not proven.
+        issuer: String,
+    },
+    /// Only the secret of the primary key can do this, and the file has a place for it and nothing there.
+    #[error("the secret of the primary key {fingerprint} is not in the file")]
+    NoPrimarySecret {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// The certificate has no such subkey.
+    #[error("the key {fingerprint} has no subkey {subkey}")]
+    NoSuchSubkey {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// The one that was asked for.
+        subkey: Fingerprint,
     },
     /// A user id that cannot be given to a new key.
     #[error("`{}` cannot be a key's user id", crate::printable(.given))]
@@ -296,6 +334,49 @@ impl fmt::Display for KeyDefect {
             KeyDefect::NoBackSignature => f.write_str("the subkey does not confirm that it belongs to it"),
             KeyDefect::OtherPurpose => f.write_str("it was made for another purpose than signing"),
             KeyDefect::NoSecret => f.write_str("the secret of its signing part is not there"),
+        }
+    }
+}
+
+/// What is wrong with an RSA key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RsaKeyDefect {
+    /// It is no PEM file.
+    NotPem,
+    /// It is protected by a pass phrase.
+    Encrypted,
+    /// It is a public key where a secret one is needed.
+    Public,
+    /// It is an OpenPGP key.
+    OpenPgp,
+    /// It is something else, as a certificate or a key of another algorithm.
+    OtherKind,
+    /// It is damaged, or of another algorithm.
+    Damaged,
+    /// It is shorter than is safe.
+    TooShort {
+        /// Its length.
+        bits: usize,
+    },
+    /// It is longer than any tool makes one.
+    TooLong {
+        /// Its length.
+        bits: usize,
+    },
+}
+
+impl fmt::Display for RsaKeyDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RsaKeyDefect::NotPem => f.write_str("it is not in PEM, which starts with -----BEGIN"),
+            RsaKeyDefect::Encrypted => f.write_str("it is protected by a pass phrase"),
+            RsaKeyDefect::Public => f.write_str("it is a public key, which cannot sign"),
+            RsaKeyDefect::OpenPgp => f.write_str("it is an OpenPGP key, which apk does not know"),
+            RsaKeyDefect::OtherKind => f.write_str("it is no RSA key in PEM"),
+            RsaKeyDefect::Damaged => f.write_str("it is damaged, or no RSA key"),
+            RsaKeyDefect::TooShort { bits } => write!(f, "it has {bits} bits, and 2048 are the least"),
+            RsaKeyDefect::TooLong { bits } => write!(f, "it has {bits} bits, and 4096 are the most"),
         }
     }
 }
@@ -435,6 +516,11 @@ impl Error {
             Error::KeyUnreadable { .. } => {
                 "export it with `gpg --armor --export-secret-keys FINGERPRINT`".into()
             }
+            Error::RsaKey { defect: RsaKeyDefect::Encrypted } => {
+                "open it once: `openssl pkey -in KEY -out OPENED.rsa`, with mode 0600 and a place that only you can read".into()
+            }
+            Error::RsaKey { .. } => "make one with `openssl genrsa -out you@example.org.rsa 4096`".into(),
+            Error::BadRsaSignature => "do not install it; fetch the package again, and tell the vendor if it persists".into(),
             Error::PublicKeyUnreadable { .. } => {
                 "export it as your key service does, or with `openssl pkey -pubout`: it begins with \
                  -----BEGIN PUBLIC KEY-----"
@@ -449,6 +535,14 @@ impl Error {
                     .into()
             }
             Error::GnuPgMissing(_) => "install GnuPG (package `gnupg`), or sign with a key file".into(),
+            Error::NotARevocation { .. } => "name the file that `packhouse key generate` called revocation.asc, or that \
+                                             `gpg --gen-revoke FINGERPRINT` printed; of gpg's own `.rev` remove the \
+                                             colon first"
+                .into(),
+            Error::RevokesAnotherKey { .. } => "revoke it in the keyring that has the key".into(),
+            Error::NoPrimarySecret { .. } => {
+                "use the whole secret key, from where it is kept offline, and not the export of its subkey".into()
+            }
             Error::GnuPg { problem, .. } => problem.help().into(),
             Error::SignCommandNotRun { .. } => {
                 "install it, or name it with its path in [sign] command; it is run without a shell".into()

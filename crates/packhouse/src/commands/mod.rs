@@ -106,7 +106,7 @@ enum Command {
     /// Look at the site
     #[command(subcommand)]
     Site(site::Site),
-    /// Look at the key that signs
+    /// Make keys, say who may sign, and check that customers can verify
     #[command(subcommand)]
     Key(key::Key),
     /// Package files as the program fpm does, with its arguments

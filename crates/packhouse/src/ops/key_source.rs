@@ -101,7 +101,7 @@ fn external(command: &SigningCommand, plan: &Plan, environment: &Environment) ->
 }
 
 /// Opens a key, and asks for its pass phrase where somebody can answer.
-fn open_source(source: KeySource, environment: &Environment) -> Result<Box<dyn Signer>> {
+pub(super) fn open_source(source: KeySource, environment: &Environment) -> Result<Box<dyn Signer>> {
     let now = environment.now.into();
     let Some(ask) = &environment.ask else { return source.open(now).context(CONTEXT) };
     let mut opened = source.clone().open(now);
@@ -122,7 +122,8 @@ fn open_source(source: KeySource, environment: &Environment) -> Result<Box<dyn S
     opened.context(CONTEXT)
 }
 
-fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
+/// The pass phrase of the environment, else of a file.
+pub(super) fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
     if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
         return Ok(Some(passphrase));
     }

@@ -6,11 +6,12 @@
 
 pub mod difference;
 mod error;
-mod escape;
+pub mod escape;
 pub mod fpm;
 mod human;
 pub mod inspection;
 mod json;
+pub mod keys;
 mod prompt;
 
 use std::io::{IsTerminal as _, Write as _};

@@ -62,7 +62,7 @@ pub(super) fn open(key: &Secret, passphrase: Option<&Secret>, at: SystemTime) ->
 }
 
 /// The one secret key of a file.
-fn read(key: &Secret) -> Result<SignedSecretKey, Error> {
+pub(crate) fn read(key: &Secret) -> Result<SignedSecretKey, Error> {
     // rPGP's own errors may quote what they could not read, so none of them is passed on.
     let refuse = |reason| Error::KeyUnreadable { reason };
     let bytes = key.expose();
@@ -117,7 +117,7 @@ fn secret_of(key: &SignedSecretKey, wanted: Fingerprint) -> Option<Unlocked> {
 }
 
 /// gpg marks a missing secret, and one on a smart card, by the private S2K type 101 (GnuPG, doc/DETAILS).
-fn is_present(secret: &SecretParams) -> bool {
+pub(crate) fn is_present(secret: &SecretParams) -> bool {
     let SecretParams::Encrypted(encrypted) = secret else { return true };
     let s2k = match encrypted.string_to_key_params() {
         S2kParams::Cfb { s2k, .. } | S2kParams::MalleableCfb { s2k, .. } | S2kParams::Aead { s2k, .. } => s2k,

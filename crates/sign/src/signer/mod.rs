@@ -13,7 +13,8 @@
 //! the default. Every new signature is checked against the digest before it is handed out, since what a failing
 //! machine or token signs would be found by customers only.
 
-mod built_in;
+mod both;
+pub(crate) mod built_in;
 mod child;
 mod command;
 mod gnupg;
@@ -29,6 +30,7 @@ use pgp::composed::DetachedSignature;
 use pgp::packet::{Signature, SignatureType};
 use pgp::ser::Serialize as _;
 
+pub use both::both;
 pub(crate) use command::About;
 pub use command::{CommandInput, SignCommand};
 pub(crate) use packet::statements;
