@@ -187,6 +187,7 @@ impl Environment {
     /// When the current directory is gone.
     pub fn gather() -> std::io::Result<Environment> {
         forbid_dumps();
+        forbid_others_to_write();
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -246,6 +247,14 @@ impl Environment {
         };
         Some(base.join("packhouse"))
     }
+}
+
+/// Whatever the caller's umask is: what this program and its builds write, nobody else may change before it is signed.
+/// The group may, where the user wants that.
+fn forbid_others_to_write() {
+    use rustix::fs::Mode;
+    let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::umask(before | Mode::WOTH);
 }
 
 /// Both are hardening: where the system refuses one, a release is still made.

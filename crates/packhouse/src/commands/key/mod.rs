@@ -29,9 +29,7 @@ pub(super) enum Key {
     Generate(generate::Generate),
     /// Make the certificate of a key in a key service or an HSM
     #[command(
-        after_help = "Example:\n  packhouse key certify kms.pem --user-id 'Release <release@example.com>' -- \
-                            aws kms sign --key-id alias/release --message fileb:///dev/stdin --message-type DIGEST \
-                            --signing-algorithm RSASSA_PKCS1_V1_5_SHA_512 --output text --query Signature"
+        after_help = "Example:\n  packhouse key certify kms.pem --user-id release@example.com -- scripts/sign"
     )]
     Certify(certify::Certify),
     /// Add public keys to the keyring, or what is new about those in it
