@@ -1,6 +1,7 @@
 //! The keyring of those who may sign, and the keys in it: one file an operation.
 
 mod add;
+mod certify;
 mod check;
 mod export;
 mod generate;
@@ -12,6 +13,7 @@ mod rotate;
 mod validity;
 
 pub use add::{AddedKey, add_keys};
+pub use certify::{CertifyOptions, certify_key};
 pub use check::{Finding, KeyReport, Severity, check_keys};
 pub use export::{ExportFor, ExportOptions, export_for, export_keys};
 pub use generate::{GenerateOptions, GeneratedFiles, NewApkKey, generate_apk_key, generate_key};
