@@ -196,6 +196,16 @@ pub enum Error {
         /// The rule it breaks.
         reason: &'static str,
     },
+    /// A package that cannot be signed in its format's own way.
+    #[error("this {format} cannot be signed: {reason}")]
+    Unsignable {
+        /// The format's name.
+        format: &'static str,
+        /// Why not.
+        reason: String,
+        /// What to do.
+        fix: &'static str,
+    },
     /// An option whose value the format does not know or cannot honour.
     #[error("{format} cannot take {option} `{value}`: {reason}")]
     Option {
@@ -268,6 +278,7 @@ impl Error {
                 "a unit is called as in `hello.service`: its name, and its type behind the last full stop"
                     .into()
             }
+            Error::Unsignable { fix, .. } => (*fix).into(),
             Error::Changed { .. } => "let the build finish before packaging".into(),
             _ => return None,
         })

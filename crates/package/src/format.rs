@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use crate::archive::compress::Compression;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::signing::{Embedded, Signing};
 use crate::together::Parts;
 use crate::{
     Arch, Error, FileTree, Metadata, Result, Scripts, Setup, Timestamp, apk, deb, pacman, rpm, tar, zip,
@@ -114,6 +115,20 @@ pub trait PackageFormat: Send + Sync {
     fn is_implied(&self, relation: &str) -> bool {
         let _ = relation;
         false
+    }
+
+    /// The way in which packages of this format are signed.
+    fn signing(&self) -> Signing {
+        Signing::Detached
+    }
+
+    /// The signatures in a package of this format, and what each covers; none of them is verified.
+    ///
+    /// # Errors
+    /// When it cannot be read and when what holds them is not well formed.
+    fn signatures(&self, file: &mut dyn Input) -> Result<Vec<Embedded>> {
+        let _ = file;
+        Ok(Vec::new())
     }
 
     /// Reads a package of this format from its start.

@@ -49,6 +49,7 @@ pub mod relation;
 pub mod rpm;
 pub mod script;
 pub mod setup;
+pub mod signing;
 mod sysusers;
 pub mod tar;
 pub mod timestamp;
@@ -70,6 +71,7 @@ pub use path::PackagePath;
 pub use relation::Relation;
 pub use script::{Moment, Script, Scripts};
 pub use setup::{Account, AccountKind, Services, Setup};
+pub use signing::Signing;
 pub use timestamp::Timestamp;
 pub use version::{Elements, Version};
 

@@ -9,6 +9,8 @@ pub(crate) struct Signature {
     pub(crate) algorithm: String,
     /// The issuer's fingerprint, or its key id where the signature has only that; hexadecimal. Empty without.
     pub(crate) issuer: String,
+    /// The key's algorithm (RFC 9580, 9.1).
+    pub(crate) key_algorithm: u8,
 }
 
 const FINGERPRINT: u8 = 33;
@@ -30,7 +32,8 @@ pub(crate) fn describe(bytes: &[u8]) -> Option<Signature> {
         }
         _ => return None,
     };
-    Some(Signature { algorithm: format!("{}/{}", key_algorithm(key), hash_algorithm(hash)), issuer })
+    let algorithm = format!("{}/{}", key_algorithm(key), hash_algorithm(hash));
+    Some(Signature { algorithm, issuer, key_algorithm: key })
 }
 
 /// The body of the first packet (RFC 9580, 4.2), when it is a signature (2).
@@ -109,6 +112,21 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Writes base 64 (RFC 4648, 4), without line breaks.
+pub(crate) fn to_base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits =
+            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= group.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
 fn key_algorithm(number: u8) -> String {
     let name = match number {
         1..=3 => "RSA",
@@ -166,13 +184,20 @@ mod tests {
     fn base64_is_read() {
         assert_eq!(base64("aGVs\nbG8=").unwrap(), b"hello");
         assert_eq!(base64("a!"), None);
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"foob", "Zm9vYg==")]
+        {
+            assert_eq!(to_base64(bytes), text);
+            assert_eq!(base64(text).unwrap(), bytes);
+        }
     }
 
     #[test]
     fn a_version_3_signature_has_a_key_id() {
         let body = [3, 5, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 0, 0];
         let packet = [&[0x88, body.len() as u8][..], &body].concat();
-        let expected = Signature { algorithm: "RSA/SHA-1".into(), issuer: "0102030405060708".into() };
+        let expected =
+            Signature { algorithm: "RSA/SHA-1".into(), issuer: "0102030405060708".into(), key_algorithm: 1 };
         assert_eq!(describe(&packet), Some(expected));
     }
 }

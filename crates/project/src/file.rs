@@ -166,6 +166,8 @@ settings! {
         retiring_key_file: Located<String> = string("retiring-key-file"),
         retiring_passphrase_file: Located<String> = string("retiring-passphrase-file"),
         retiring_days: Located<i64> = integer("retiring-days"),
+        apk_key: Located<String> = string("apk-key"),
+        apk_key_name: Located<String> = string("apk-key-name"),
     }
 }
 
@@ -324,6 +326,8 @@ impl ProjectFile {
             ("sign.retiring-key", &sign.retiring_key),
             ("sign.retiring-key-file", &sign.retiring_key_file),
             ("sign.retiring-passphrase-file", &sign.retiring_passphrase_file),
+            ("sign.apk-key", &sign.apk_key),
+            ("sign.apk-key-name", &sign.apk_key_name),
             ("publish.to", &publish.to),
             ("publish.public-url", &publish.public_url),
             ("publish.cloudfront", &publish.cloudfront),

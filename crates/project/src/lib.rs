@@ -35,7 +35,7 @@ pub mod version;
 pub use client::{Client, Refusal, Refused};
 pub use error::{Place, Problem, Problems, SourceFile};
 pub use file::ProjectFile;
-pub use plan::{EngineName, Facts, Plan, TargetPlan};
+pub use plan::{EngineName, Facts, Plan, SignaturesRead, TargetPlan};
 pub use project::{PROJECT_FILE, Project, Selection};
 pub use retiring::{RETIRING_DAYS, Retiring, with_sign_keys};
 pub use signing::{SigningCommand, SigningKey};

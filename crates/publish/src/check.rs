@@ -11,7 +11,7 @@ const POINTER_LIMIT: usize = 512;
 /// Detached signatures are a few hundred bytes.
 const SIGNATURE_LIMIT: u64 = 64 * 1024;
 
-/// Judges a package's signature, given the package, a local file that holds it, and the signature.
+/// Judges a signature beside a package, given the package, a local file that holds it, and the signature.
 pub type SignatureCheck<'a> = &'a (dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync);
 
 /// What a walk over a site found.
@@ -159,20 +159,24 @@ async fn check_package(
         let expected = (package.size, package.sha256);
         return Some(Problem::Digest { path, expected, found: (local.size, local.sha256) });
     }
-    let signature_path = package.signature.path.clone();
-    let signature = match store.read(&signature_path).await {
-        Ok(Some((signature, _))) => signature,
-        Ok(None) => return Some(Problem::Missing { path: signature_path }),
-        Err(error) => return Some(unreadable(signature_path, &error)),
-    };
-    if signature.len() as u64 > SIGNATURE_LIMIT {
-        let reason = format!("a signature of {} bytes", signature.len());
-        return Some(Problem::Signature { path, reason });
+    for signature in package.signatures() {
+        let path = signature.path.clone();
+        let bytes = match store.read(&path).await {
+            Ok(Some((bytes, _))) => bytes,
+            Ok(None) => return Some(Problem::Missing { path }),
+            Err(error) => return Some(unreadable(path, &error)),
+        };
+        // Of two, it is said which.
+        let path = if *signature == package.signature { package.path.clone() } else { path };
+        if bytes.len() as u64 > SIGNATURE_LIMIT {
+            let reason = format!("a signature of {} bytes", bytes.len());
+            return Some(Problem::Signature { path, reason });
+        }
+        if let Err(error) = check_signature(package, &local.file, &bytes) {
+            return Some(Problem::Signature { path, reason: error.to_string() });
+        }
     }
-    match check_signature(package, &local.file, &signature) {
-        Ok(()) => None,
-        Err(error) => Some(Problem::Signature { path, reason: error.to_string() }),
-    }
+    None
 }
 
 /// Compares the pointers with the head, and returns what no release names.

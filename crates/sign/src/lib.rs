@@ -57,6 +57,7 @@ mod revoke;
 mod rsa_key;
 mod secret;
 mod signer;
+mod signing_time;
 mod standing;
 mod verify;
 

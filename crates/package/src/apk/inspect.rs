@@ -11,33 +11,27 @@
 //! directory before what it holds (apk-tools' `src/extract_v2.c` and `src/database.c`). Signatures are listed and not
 //! verified.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::io::{self, Read};
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::pkginfo::{PackageInfo, sum};
-use crate::archive::decompress::{DEFAULT_OUTPUT, Members};
+use super::segments::{ARCHIVE, CONTROL, Front, Source, each_file};
+use crate::archive::decompress::DEFAULT_OUTPUT;
 use crate::archive::part::{Part, hexadecimal, shown};
 use crate::archive::tar_reader::{End, Entry, EntryKind, Reader as Tar};
 use crate::inspect::{Depth, Input, InspectedFile, InspectedScript, InspectedSignature, Inspection};
+use crate::signing::{NativeSignature, RsaHash};
 use crate::{Format, Result};
 
-const ARCHIVE: Part = Part { format: "apk", name: "archive" };
-const SIGNATURE: Part = Part { format: "apk", name: "signature segment" };
-const CONTROL: Part = Part { format: "apk", name: "control segment" };
 const FILES: Part = Part { format: "apk", name: "data segment" };
 
-/// Of a signature segment, unpacked, and of a control segment.
-const LARGEST_SIGNATURES: u64 = 1 << 20;
-const LARGEST_CONTROL: u64 = 16 << 20;
 /// Of `.PKGINFO`, each word of which is remembered.
 const LARGEST_INFO: u64 = 4 << 20;
-/// apk's own limits: of a script (`APK_MAX_SCRIPT_SIZE`), and of a signature.
+/// apk's own limit (`APK_MAX_SCRIPT_SIZE`).
 const LARGEST_SCRIPT: u64 = 256 << 10;
-const LARGEST_SIGNATURE: u64 = 64 << 10;
 /// A list of protected directories has some lines.
 const LARGEST_LIST: u64 = 64 << 10;
 
@@ -53,25 +47,9 @@ const SCRIPTS: [&str; 7] = [
 
 /// Reads an apk from its start.
 pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
-    let mut file = BufReader::with_capacity(64 << 10, file);
-    let start = file.fill_buf()?;
-    if start.starts_with(b"ADB") {
-        return Err(ARCHIVE.malformed("it is of apk's version 3, which Packhouse does not read"));
-    }
-    if !start.starts_with(&[0x1f, 0x8b]) {
-        return Err(ARCHIVE.malformed("it does not start with a gzip member"));
-    }
-    let mut members = Members::new(file, ARCHIVE);
-    let mut signatures = Vec::new();
-    let mut segment = next_segment(&mut members, LARGEST_CONTROL)?;
-    if is_signature(&segment)? {
-        if segment.len() as u64 > LARGEST_SIGNATURES {
-            return Err(SIGNATURE.beyond("bytes", LARGEST_SIGNATURES));
-        }
-        signatures = read_signatures(&segment)?;
-        segment = next_segment(&mut members, LARGEST_CONTROL)?;
-    }
-    let control = Control::read(&segment)?;
+    let (front, mut members) = Front::read(file)?;
+    let signatures = front.signatures.iter().filter_map(inspected).collect();
+    let control = Control::read(&front.segment)?;
     if !members.next()? {
         return Err(ARCHIVE.malformed("it has no data member"));
     }
@@ -90,84 +68,20 @@ pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> 
     Ok(inspection)
 }
 
-type Source<'a> = Members<BufReader<&'a mut dyn Input>>;
-
-/// A whole member, unpacked.
-fn next_segment(members: &mut Source<'_>, limit: u64) -> Result<Vec<u8>> {
-    if !members.next()? {
-        return Err(ARCHIVE.malformed("it has no control member"));
-    }
-    let segment = ARCHIVE.read_all(members, "bytes of a segment", limit)?;
-    members.end()?;
-    Ok(segment)
-}
-
-/// Counts what was read from a segment.
-struct Counted<'a> {
-    from: &'a [u8],
-    count: &'a Cell<u64>,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let count = self.from.read(bytes)?;
-        self.count.set(self.count.get() + count as u64);
-        Ok(count)
-    }
-}
-
-/// Passes the files of a segment's root to `take`. They must fill the segment, without an end of the archive.
-fn each_file(
-    segment: &[u8],
-    part: Part,
-    mut take: impl FnMut(&str, &mut Tar<Counted<'_>>) -> Result<()>,
-) -> Result<()> {
-    let count = Cell::new(0);
-    let mut tar = Tar::new(Counted { from: segment, count: &count }, part, End::BlocksOrStream);
-    let mut end = 0;
-    while let Some(entry) = tar.next()? {
-        end = count.get() + entry.size.next_multiple_of(512);
-        let name = std::str::from_utf8(&entry.path)
-            .ok()
-            .filter(|name| entry.kind == EntryKind::File && name.bytes().all(|byte| byte.is_ascii_graphic()))
-            .filter(|name| name.starts_with('.') && !name.contains('/'))
-            .ok_or_else(|| part.malformed(format!("`{}` does not belong there", shown(&entry.path))))?;
-        take(name, &mut tar)?;
-    }
-    if end != segment.len() as u64 {
-        return Err(part.malformed("its archive ends, and another segment follows"));
-    }
-    Ok(())
-}
-
-/// Whether its first file is a signature; a pax header may come before.
-fn is_signature(segment: &[u8]) -> Result<bool> {
-    let first = Tar::new(segment, CONTROL, End::BlocksOrStream).next()?;
-    Ok(first.is_some_and(|entry| entry.path.starts_with(b".SIGN.")))
-}
-
-fn read_signatures(segment: &[u8]) -> Result<Vec<InspectedSignature>> {
-    let mut signatures = Vec::new();
-    each_file(segment, SIGNATURE, |name, tar| {
-        let parts = name.strip_prefix(".SIGN.").and_then(|rest| rest.split_once('.'));
-        let Some((algorithm, key)) =
-            parts.filter(|(algorithm, key)| !algorithm.is_empty() && !key.is_empty())
-        else {
-            return Err(SIGNATURE.malformed(format!("`{name}` is no signature")));
-        };
-        tar.read_entry("bytes of a signature", LARGEST_SIGNATURE)?;
-        let algorithm = match algorithm {
-            "RSA" => "RSA/SHA-1",
-            "RSA256" => "RSA/SHA-256",
-            "RSA512" => "RSA/SHA-512",
-            "DSA" => "DSA/SHA-1",
-            other => other,
-        };
-        let covers = "control".to_owned();
-        signatures.push(InspectedSignature { covers, algorithm: algorithm.into(), key: key.into() });
-        Ok(())
-    })?;
-    Ok(signatures)
+fn inspected(signature: &NativeSignature) -> Option<InspectedSignature> {
+    let (algorithm, key) = match signature {
+        NativeSignature::Rsa { hash: RsaHash::Sha1, key, .. } => ("RSA/SHA-1", key),
+        NativeSignature::Rsa { hash: RsaHash::Sha256, key, .. } => ("RSA/SHA-256", key),
+        NativeSignature::Rsa { hash: RsaHash::Sha512, key, .. } => ("RSA/SHA-512", key),
+        NativeSignature::Unknown { kind, key } if kind == "DSA" => ("DSA/SHA-1", key),
+        NativeSignature::Unknown { kind, key } => (kind.as_str(), key),
+        NativeSignature::OpenPgp(_) => return None,
+    };
+    Some(InspectedSignature {
+        covers: "control".to_owned(),
+        algorithm: algorithm.to_owned(),
+        key: key.clone(),
+    })
 }
 
 struct Control {

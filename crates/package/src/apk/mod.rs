@@ -10,8 +10,8 @@
 //! | `version`, `relation` | versions and dependencies in Alpine's grammar |
 //! | `scripts`, `setup` | scripts; accounts, services and ghost files in them |
 //! | `protected` | which configuration files outside `/etc` apk keeps |
-//! | [`signature`] | the member in front |
-//! | `inspect`, `pkginfo` | nothing: they read, as strictly as apk does |
+//! | `signature` | the member in front |
+//! | `inspect`, `segments`, `pkginfo` | nothing: they read, as strictly as apk does |
 //!
 //! The specification is apk-tools' `doc/apk-v2.5.scd` and `doc/apk-package.5.scd`, its sources and abuild's. It does
 //! not write apk version 3 (adb), and it does not compute signatures.
@@ -24,8 +24,9 @@ mod protected;
 mod read;
 mod relation;
 mod scripts;
+mod segments;
 mod setup;
-pub mod signature;
+mod signature;
 mod tar;
 mod version;
 mod write;
@@ -35,6 +36,7 @@ pub use options::{Options, Trigger};
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::signing::{Embedded, Signing};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
 /// The apk format.
@@ -67,6 +69,14 @@ impl PackageFormat for Apk {
 
     fn without_release<'a>(&self, version: &'a str) -> &'a str {
         ["-r0", "-r1"].iter().find_map(|release| version.strip_suffix(release)).unwrap_or(version)
+    }
+
+    fn signing(&self) -> Signing {
+        Signing::Inside(&signature::InFront)
+    }
+
+    fn signatures(&self, file: &mut dyn Input) -> Result<Vec<Embedded>> {
+        signature::read(file)
     }
 
     fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {

@@ -17,7 +17,7 @@ use std::io::{self, BufRead, Read};
 
 use liblzma::stream::{CONCATENATED, Stream};
 
-pub(crate) use members::Members;
+pub(crate) use members::{Member, Members};
 
 use super::part::Part;
 use crate::Result;

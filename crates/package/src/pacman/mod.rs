@@ -31,6 +31,7 @@ mod write;
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::signing::Signing;
 use crate::{Arch, Metadata, Owner, Package, PackageFormat, Relation, Resources, Result};
 
 /// What only this format can say.
@@ -92,6 +93,12 @@ impl PackageFormat for Pacman {
 
     fn without_release<'a>(&self, version: &'a str) -> &'a str {
         version.strip_suffix("-1").unwrap_or(version)
+    }
+
+    /// One packet, no armor, and no second signature: pacman refuses a file with two of which it trusts one
+    /// (`_alpm_check_pgp_helper` in pacman's `lib/libalpm/signing.c` looks at each).
+    fn signing(&self) -> Signing {
+        Signing::Beside(".sig")
     }
 
     fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {

@@ -36,6 +36,12 @@ enum Value {
     Texts(Texts),
     /// One string in the only locale of the table, `C`.
     Translated(Texts),
+    /// As it stood in another header.
+    Kept {
+        kind: u32,
+        count: u32,
+        bytes: Vec<u8>,
+    },
 }
 
 /// Strings as the header has them, each with a NUL behind it: one allocation for those of 20,000 files.
@@ -103,6 +109,11 @@ impl Header {
         }
     }
 
+    /// A value of another header, its bytes as they stood there.
+    pub(super) fn put_kept(&mut self, tag: u32, kind: u32, count: u32, bytes: &[u8]) {
+        self.0.insert(tag, Value::Kept { kind, count, bytes: bytes.to_vec() });
+    }
+
     /// Whether every text in it is UTF-8.
     pub(super) fn is_utf8(&self) -> bool {
         self.0.values().filter_map(Value::texts).all(|texts| std::str::from_utf8(&texts.bytes).is_ok())
@@ -117,7 +128,7 @@ impl Header {
         let index_length = (self.0.len() + 1) * 16;
         let (mut index, mut data) = (Vec::with_capacity(index_length), Vec::new());
         for (tag, value) in &self.0 {
-            if value.count() > MOST_ELEMENTS && !matches!(value, Value::Binary(_)) {
+            if value.count() > MOST_ELEMENTS && value.kind() != BINARY {
                 let (count, limit) = (value.count() as u64, MOST_ELEMENTS as u64);
                 return Err(Error::TooMany { what: "files", count, format: "rpm", limit });
             }
@@ -163,14 +174,15 @@ impl Value {
             Value::Binary(_) => BINARY,
             Value::Texts(_) => 8,
             Value::Translated(_) => 9,
+            Value::Kept { kind, .. } => *kind,
         }
     }
 
     fn alignment(&self) -> usize {
-        match self {
-            Value::Int16(_) => 2,
-            Value::Int32(_) => 4,
-            Value::Int64(_) => 8,
+        match self.kind() {
+            3 => 2,
+            4 => 4,
+            5 => 8,
             _ => 1,
         }
     }
@@ -182,13 +194,14 @@ impl Value {
             Value::Int64(values) => values.len(),
             Value::Binary(bytes) => bytes.len(),
             Value::Text(texts) | Value::Texts(texts) | Value::Translated(texts) => texts.count,
+            Value::Kept { count, .. } => *count as usize,
         }
     }
 
     fn texts(&self) -> Option<&Texts> {
         match self {
             Value::Text(texts) | Value::Texts(texts) | Value::Translated(texts) => Some(texts),
-            Value::Int16(_) | Value::Int32(_) | Value::Int64(_) | Value::Binary(_) => None,
+            _ => None,
         }
     }
 
@@ -197,7 +210,7 @@ impl Value {
             Value::Int16(values) => data.extend(values.iter().flat_map(|value| value.to_be_bytes())),
             Value::Int32(values) => data.extend(values.iter().flat_map(|value| value.to_be_bytes())),
             Value::Int64(values) => data.extend(values.iter().flat_map(|value| value.to_be_bytes())),
-            Value::Binary(bytes) => data.extend(bytes),
+            Value::Binary(bytes) | Value::Kept { bytes, .. } => data.extend(bytes),
             Value::Text(texts) | Value::Texts(texts) | Value::Translated(texts) => data.extend(&texts.bytes),
         }
     }

@@ -17,11 +17,13 @@ pub(crate) mod unpack;
 use std::collections::BTreeMap;
 
 use super::read::header::Values;
-use super::read::{self, HEADER, Headers, payload};
+use super::read::{HEADER, Headers, payload};
+use super::signature;
 use super::tag::header as tag;
 use crate::archive::decompress::Method;
 use crate::archive::part::shown;
 use crate::inspect::{Depth, Input, InspectedSignature, Inspection};
+use crate::signing::{Embedded, NativeSignature};
 use crate::{Format, Result, Timestamp, openpgp};
 
 /// `RPMTAG_RPMFORMAT`: 6 and later; version 4 has none.
@@ -47,14 +49,6 @@ const FIELDS: [(u32, &str); 15] = [
     (5034, "VCS"),
     (MODULARITY_LABEL, "MODULARITYLABEL"),
 ];
-
-/// Signatures: tag of the signature header, what it covers.
-const SIGNATURES: [(u32, &str); 4] =
-    [(267, "header"), (268, "header"), (1002, "header and payload"), (1005, "header and payload")];
-/// Any number of them, in base 64 (rpm 4.20 and later).
-const SIGNATURES_OPENPGP: u32 = 278;
-/// More than anybody's keys.
-const MOST_SIGNATURES: u64 = 64;
 
 /// Reads an rpm from its start.
 pub(super) fn inspect(file: &mut dyn Input, depth: Depth) -> Result<Inspection> {
@@ -139,7 +133,7 @@ fn inspection(headers: &Headers) -> Result<Inspection> {
         fields,
         scripts: scripts::read(header)?,
         compression: String::new(),
-        signatures: signatures(&headers.signatures)?,
+        signatures: signatures(headers)?,
         files: None,
     })
 }
@@ -173,26 +167,16 @@ fn changelog(header: &Values) -> Result<Option<String>> {
     Ok((!changelog.is_empty()).then(|| changelog.join("\n\n")))
 }
 
-fn signatures(header: &Values) -> Result<Vec<InspectedSignature>> {
+fn signatures(headers: &Headers) -> Result<Vec<InspectedSignature>> {
     let mut signatures = Vec::new();
-    let mut add = |covers: &str, bytes: &[u8]| {
-        let described = openpgp::describe(bytes);
+    for Embedded { signature, covers, .. } in signature::embedded(headers)? {
+        let NativeSignature::OpenPgp(packet) = signature else { continue };
+        let described = openpgp::describe(&packet);
         let (algorithm, key) = described.map(|it| (it.algorithm, it.issuer)).unwrap_or_default();
         let signature = InspectedSignature { covers: covers.to_owned(), algorithm, key };
-        // rpmsign puts one into the old tag and into the new one.
+        // Format 6 has one in the old tag and in the new one.
         if !signatures.contains(&signature) {
             signatures.push(signature);
-        }
-    };
-    if header.byte_texts(SIGNATURES_OPENPGP)?.len() as u64 > MOST_SIGNATURES {
-        return Err(read::SIGNATURES.beyond("signatures", MOST_SIGNATURES));
-    }
-    for text in header.texts(SIGNATURES_OPENPGP)? {
-        add("header", &openpgp::base64(&text).unwrap_or_default());
-    }
-    for (tag, covers) in SIGNATURES {
-        if let Some(bytes) = header.binary(tag)? {
-            add(covers, bytes);
         }
     }
     Ok(signatures)

@@ -23,6 +23,7 @@ mod read;
 mod rich;
 mod scriptlets;
 mod setup;
+mod signature;
 mod tag;
 mod verbatim;
 mod version;
@@ -43,6 +44,7 @@ pub fn is_distributions(path: &crate::PackagePath) -> bool {
 use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
+use crate::signing::{Embedded, Signing};
 use crate::together::{self, Parts};
 use crate::{Arch, Metadata, Package, PackageFormat, Resources, Result};
 
@@ -86,6 +88,14 @@ impl PackageFormat for Rpm {
     /// What rpm's own writer puts in: features of rpm, a package's configuration files, interpreters of scripts.
     fn is_implied(&self, relation: &str) -> bool {
         ["rpmlib(", "config(", "/"].iter().any(|start| relation.starts_with(start))
+    }
+
+    fn signing(&self) -> Signing {
+        Signing::Inside(&signature::InHeader)
+    }
+
+    fn signatures(&self, file: &mut dyn Input) -> Result<Vec<Embedded>> {
+        signature::read(file)
     }
 
     fn inspect(&self, file: &mut dyn Input, depth: Depth) -> Result<Inspection> {

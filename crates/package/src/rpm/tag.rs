@@ -74,13 +74,24 @@ pub(super) mod header {
 
 /// Tags of the signature header.
 pub(super) mod signature {
+    /// By EdDSA, and once by DSA; both cover the header.
+    pub(crate) const DSA: u32 = 267;
+    pub(crate) const RSA: u32 = 268;
     pub(crate) const SHA1: u32 = 269;
     pub(crate) const LONG_SIZE: u32 = 270;
     pub(crate) const LONG_ARCHIVE_SIZE: u32 = 271;
     pub(crate) const SHA256: u32 = 273;
+    /// Any number of them, in base 64: format 6.
+    pub(crate) const OPENPGP: u32 = 278;
     pub(crate) const SHA3_256: u32 = 279;
     pub(crate) const RESERVED: u32 = 999;
     pub(crate) const SIZE: u32 = 1000;
+    /// Of header and payload, by RSA; of rpm 3.
+    pub(crate) const PGP: u32 = 1002;
+    /// The same by DSA.
+    pub(crate) const GPG: u32 = 1005;
+    /// Of PGP 5, which nobody writes.
+    pub(crate) const PGP5: u32 = 1006;
     pub(crate) const PAYLOAD_SIZE: u32 = 1007;
     pub(crate) const RESERVED_SPACE: u32 = 1008;
 }

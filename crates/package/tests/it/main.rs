@@ -36,6 +36,7 @@ mod rpm_lint;
 mod rpm_pretrans;
 mod rpm_reference;
 mod rpm_setup;
+mod rpm_signature;
 mod rpm_v6;
 mod together;
 mod version_order;

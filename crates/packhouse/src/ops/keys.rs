@@ -14,7 +14,7 @@ use fs_err as fs;
 use packhouse_project::{Plan, Project, Retiring, SigningKey};
 use packhouse_sign::{Certificate, Fingerprint, KeySource, Keyring, Secret, Signer, both, generate};
 
-use super::{Event, OnEvent, UsageError, key_source};
+use super::{ApkKey, Event, OnEvent, UsageError, key_source};
 use crate::environment::{
     Environment, RETIRING_KEY, RETIRING_PASSPHRASE, RETIRING_PASSPHRASE_FILE, SIGNING_KEY,
 };
@@ -28,6 +28,8 @@ pub struct Keys {
     pub signer: Box<dyn Signer>,
     /// Who may.
     pub keyring: Keyring,
+    /// What signs packages of apk, if the project has it.
+    pub apk: Option<ApkKey>,
 }
 
 /// The key for machines that have no other.
@@ -67,7 +69,7 @@ impl Keys {
             }
             None => signer,
         };
-        Ok(Keys { signer, keyring })
+        Ok(Keys { signer, keyring, apk: ApkKey::open(plan, environment)? })
     }
 
     fn development(plan: &Plan, environment: &Environment, on_event: OnEvent<'_>) -> Result<Keys> {
@@ -93,7 +95,7 @@ impl Keys {
             }
             None => Keyring::from_certificates([certificate.clone()]),
         };
-        Ok(Keys { signer, keyring })
+        Ok(Keys { signer, keyring, apk: ApkKey::open(plan, environment)? })
     }
 }
 

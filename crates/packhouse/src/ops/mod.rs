@@ -45,7 +45,7 @@ pub use inspect::{Inspected, inspect};
 pub use key::{
     AddedKey, BeginOptions, ExportFor, ExportOptions, Finding, GenerateOptions, GeneratedFiles, KeyList,
     KeyReport, LastUse, ListedKey, ListedPart, NewApkKey, NewSigner, RevokeOptions, RevokedKey, Ring,
-    RotatedKey, Rotation, RotationStage, Severity, Validity, add_keys, begin_rotation, check_keys,
+    RotatedKey, Rotation, RotationStage, Severity, Validity, add_keys, begin_rotation, check_keyring,
     export_for, export_keys, finish_rotation, generate_apk_key, generate_key, list_keys, remove_key,
     revoke_key, rotation,
 };
@@ -58,7 +58,7 @@ pub use publish::{PublishOptions, PublishReport, Site, publish};
 pub use release::{ReleaseOptions, ReleaseReport, Unpublished, release};
 pub use repair::{Repaired, repair};
 pub use rollback::roll_back;
-pub use sign::{sign_files, sign_manifest};
+pub use sign::{ApkKey, check_keys, sign_files, sign_manifest};
 pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
 pub use verify::{Proof, SiteProof, trusted_keyring, verify_file, verify_site};

@@ -206,7 +206,7 @@ fn forward(event: PublishEvent, on_event: OnEvent<'_>) {
     match event {
         PublishEvent::Progress { bytes, .. } => on_event(Event::Uploaded { bytes }),
         PublishEvent::Done { path } | PublishEvent::Unchanged { path }
-            if !path.as_str().ends_with(".asc") =>
+            if ![".asc", ".sig"].iter().any(|ending| path.as_str().ends_with(ending)) =>
         {
             on_event(Event::PackageDone);
         }
@@ -223,28 +223,36 @@ fn upload(
     now: SystemTime,
 ) -> Result<(Upload, Verified)> {
     let file = directory.join(&built.file);
-    let asc = sign::signature_path(&file);
-    let signature = fs::read(&asc).map_err(|_| {
-        let message = format!("{} is not signed: there is no {}", built.file, asc.display());
-        UsageError::new(message, "run `packhouse sign` first; `packhouse release` does it all")
-    })?;
+    let format = built.format()?;
     let context = || format!("{} is not published: its signature is not to be trusted", built.file);
-    let verified =
-        verify_detached(&signature, &mut fs::File::open(&file)?, &keys.keyring, now).with_context(context)?;
+    let read = |beside: &Path| -> Result<(Vec<u8>, Verified)> {
+        let signature = sign::native::read_signature(beside).map_err(|_| {
+            let message = format!("{} is not signed: there is no {}", built.file, beside.display());
+            UsageError::new(message, "run `packhouse sign` first; `packhouse release` does it all")
+        })?;
+        let mut data = fs::File::open(&file)?;
+        let verified = verify_detached(&signature, &mut data, &keys.keyring, now).with_context(context)?;
+        Ok((signature, verified))
+    };
+    let (signature, verified) = read(&sign::signature_path(&file))?;
+    // A package without one inside is vouched for by the one beside it; one that is there must be good.
+    sign::native::verify(&file, format, keys, now).with_context(context)?;
+    let native = sign::native::beside(&file, format).map(|beside| read(&beside)).transpose()?;
     let path = ObjectPath::new(format!("{}/{}", built.distribution, built.file))?;
-    let package = Package {
-        signature: Signature {
-            path: ObjectPath::new(format!("{path}.asc"))?,
+    let signature_at = |ending: &str, verified: &Verified| -> Result<Signature> {
+        Ok(Signature {
+            path: ObjectPath::new(format!("{path}{ending}"))?,
             fingerprint: verified.fingerprint.to_string(),
             others: BTreeMap::new(),
-        },
+        })
+    };
+    let package = Package {
+        signature: signature_at(".asc", &verified)?,
+        native_signature: native.as_ref().map(|(_, verified)| signature_at(".sig", verified)).transpose()?,
         path,
         file_name: built.file.clone(),
         size: built.size,
-        sha256: built
-            .sha256
-            .parse()
-            .with_context(|| format!("the digest of {} in pkg/manifest.json", built.file))?,
+        sha256: built.digest()?,
         target: built.target.clone(),
         distribution: built.distribution.clone(),
         distribution_version: built.distribution_version.clone(),
@@ -261,7 +269,8 @@ fn upload(
         pinned: false,
         others: BTreeMap::new(),
     };
-    Ok((Upload { package, file, signature }, verified))
+    let native_signature = native.map(|(signature, _)| signature);
+    Ok((Upload { package, file, signature, native_signature }, verified))
 }
 
 /// Renders what is derived from the head.

@@ -26,6 +26,7 @@ mod key_rotation;
 mod keyring;
 mod keys;
 mod names;
+mod native_signatures;
 mod private_copy;
 mod problems;
 mod project;

@@ -15,4 +15,5 @@ mod rotation;
 mod rsa_key;
 mod secrets;
 mod sign_command;
+mod signing_time;
 mod tampering;

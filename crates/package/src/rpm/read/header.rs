@@ -218,6 +218,13 @@ impl Values {
         self.bytes.len() as u64
     }
 
+    /// Every value by its tag, as it stands: type, count and bytes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u32, u32, &[u8])> {
+        self.index
+            .iter()
+            .map(|(tag, place)| (*tag, place.kind, place.count, &self.bytes[place.start..place.end]))
+    }
+
     /// Whether there is a value.
     pub(crate) fn has(&self, tag: u32) -> bool {
         self.index.contains_key(&tag)

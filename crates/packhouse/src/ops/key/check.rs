@@ -75,7 +75,7 @@ pub enum Severity {
 ///
 /// # Errors
 /// When the keyring cannot be read; what is wrong with its keys is in the report.
-pub fn check_keys(
+pub fn check_keyring(
     ring: &Ring,
     within: Option<u64>,
     environment: &Environment,
@@ -264,11 +264,15 @@ pub(super) fn of_clients(
                     Refused::Subkeys => format!("a subkey signs ({})", part.algorithm),
                     _ => format!("the key signs with {}", part.algorithm),
                 };
-                let message = format!("{key}, which {} refuses: {}", client.title, refusal.reason);
+                let (severity, word) = match refusal.is_certain {
+                    true => (Severity::Error, "refuses"),
+                    false => (Severity::Warning, "may refuse"),
+                };
+                let message = format!("{key}, which {} {word}: {}", client.title, refusal.reason);
                 findings.push(Finding {
                     targets: targets.clone(),
                     source: Some(refusal.source.clone()),
-                    ..Finding::new(Severity::Error, certificate, message, fix(what).map(str::to_owned))
+                    ..Finding::new(severity, certificate, message, fix(what).map(str::to_owned))
                 });
             }
         }

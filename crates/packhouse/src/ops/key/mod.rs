@@ -12,7 +12,7 @@ mod rotate;
 mod validity;
 
 pub use add::{AddedKey, add_keys};
-pub use check::{Finding, KeyReport, Severity, check_keys};
+pub use check::{Finding, KeyReport, Severity, check_keyring};
 pub use export::{ExportFor, ExportOptions, export_for, export_keys};
 pub use generate::{GenerateOptions, GeneratedFiles, NewApkKey, generate_apk_key, generate_key};
 pub use keyring_file::Ring;
