@@ -34,6 +34,7 @@ const COMMANDS: &[&str] = &[
     "key export",
     "key check",
     "key rotate",
+    "key document",
     "doctor",
     "fpm",
     "completions",

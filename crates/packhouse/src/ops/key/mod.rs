@@ -2,6 +2,7 @@
 
 mod add;
 mod check;
+mod document;
 mod export;
 mod generate;
 mod keyring_file;
@@ -13,6 +14,7 @@ mod validity;
 
 pub use add::{AddedKey, add_keys};
 pub use check::{Finding, KeyReport, Severity, check_keyring};
+pub use document::{DocumentedKey, KeyRole, SigningFacts, signing_facts, write_document};
 pub use export::{ExportFor, ExportOptions, export_for, export_keys};
 pub use generate::{GenerateOptions, GeneratedFiles, NewApkKey, generate_apk_key, generate_key};
 pub use keyring_file::Ring;
