@@ -102,6 +102,19 @@ pub trait PackageFormat: Send + Sync {
     /// How the names of its files end, as in `.deb`.
     fn endings(&self) -> &'static [&'static str];
 
+    /// Whether its packages say what they are: name, version and architecture. A plain archive does not.
+    fn has_metadata(&self) -> bool {
+        true
+    }
+
+    /// What comes before the ending in the names that a file with this package may have, the writer's own first; none
+    /// where the package does not say what it is. Each has the name and the whole version, but for the epoch where
+    /// the format's names leave that out.
+    fn stems(&self, package: &Inspection) -> Vec<String> {
+        let _ = package;
+        Vec::new()
+    }
+
     /// Which compressions its clients read, the format's default first.
     fn compressions(&self) -> &'static [Compression];
 

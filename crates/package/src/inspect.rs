@@ -69,6 +69,39 @@ pub struct Inspection {
     pub files: Option<Vec<InspectedFile>>,
 }
 
+/// What a file's name says about the package in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// The package's own name, version and architecture, as far as the format's names have them.
+    Rightly,
+    /// Something else.
+    Wrongly {
+        /// What it should be.
+        expected: String,
+    },
+    /// That cannot be told: the package does not say what it is.
+    Unsaid,
+}
+
+impl Inspection {
+    /// Compares the name of the package's file with what the package says of itself.
+    ///
+    /// A signature covers a file's bytes and not its name, so that an older package, or another one, verifies under
+    /// any name; only this tells.
+    pub fn named(&self, file_name: &str) -> Named {
+        let format = self.format.get();
+        let stems = format.stems(self);
+        let Some(first) = stems.first() else { return Named::Unsaid };
+        let ending = format.endings().iter().find(|ending| file_name.ends_with(*ending));
+        let stem = ending.and_then(|ending| file_name.strip_suffix(ending));
+        if stem.is_some_and(|stem| stems.iter().any(|expected| expected == stem)) {
+            return Named::Rightly;
+        }
+        let ending = ending.or(format.endings().first()).copied().unwrap_or_default();
+        Named::Wrongly { expected: format!("{first}{ending}") }
+    }
+}
+
 /// A script of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InspectedScript {

@@ -65,7 +65,7 @@ pub use error::{Change, Error};
 pub use file_tree::{Content, Entry, FileTree, Inherited, Kind, LinkId, Mark, Owner};
 pub use format::{Format, Options, Package, PackageFormat, Resources};
 pub use identify::inspect as inspect_file;
-pub use inspect::{Depth, Inspection};
+pub use inspect::{Depth, Inspection, Named};
 pub use metadata::{Metadata, PackageName, Relations};
 pub use path::PackagePath;
 pub use relation::Relation;

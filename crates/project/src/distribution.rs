@@ -18,9 +18,9 @@ pub struct Distribution {
     pub title: String,
     format: String,
     zstd_since: Option<String>,
-    clients: BTreeMap<String, String>,
     eddsa_since: Option<String>,
     rsa256_since: Option<String>,
+    clients: BTreeMap<String, String>,
     image: String,
     #[serde(default)]
     images: BTreeMap<String, String>,
@@ -134,6 +134,29 @@ mod tests {
     }
 
     #[test]
+    fn old_package_managers_read_fewer_signatures() {
+        for (distribution, version, eddsa, rsa256) in [
+            ("centos", "7", false, true),
+            ("rocky", "8", false, true),
+            ("rocky", "9", true, true),
+            ("amazon-linux", "2", false, true),
+            ("amazon-linux", "2023", true, true),
+            ("fedora", "32", false, true),
+            ("fedora", "rawhide", true, true),
+            ("opensuse-leap", "15.6", false, true),
+            ("alpine", "3.5", true, false),
+            ("alpine", "3.6", true, true),
+            ("alpine", "3.20", true, true),
+            ("alpine", "edge", true, true),
+            ("wolfi", "20230201", true, true),
+            ("gentoo", "1", true, true),
+        ] {
+            let expected = SignaturesRead { eddsa, rsa256 };
+            assert_eq!(signatures_read(&target(distribution, version)), expected, "{distribution} {version}");
+        }
+    }
+
+    #[test]
     fn every_current_version_has_a_client_that_the_table_knows() {
         for (id, distribution) in Distribution::all() {
             assert!(distribution.clients.values().all(|client| Client::all().contains_key(client)), "{id}");
@@ -157,29 +180,6 @@ mod tests {
             assert_eq!(client.title, title, "{id} {version}");
         }
         assert!(Distribution::find("ubuntu").unwrap().client("10.04").is_none());
-    }
-
-    #[test]
-    fn old_package_managers_read_fewer_signatures() {
-        for (distribution, version, eddsa, rsa256) in [
-            ("centos", "7", false, true),
-            ("rocky", "8", false, true),
-            ("rocky", "9", true, true),
-            ("amazon-linux", "2", false, true),
-            ("amazon-linux", "2023", true, true),
-            ("fedora", "32", false, true),
-            ("fedora", "rawhide", true, true),
-            ("opensuse-leap", "15.6", false, true),
-            ("alpine", "3.5", true, false),
-            ("alpine", "3.6", true, true),
-            ("alpine", "3.20", true, true),
-            ("alpine", "edge", true, true),
-            ("wolfi", "20230201", true, true),
-            ("gentoo", "1", true, true),
-        ] {
-            let expected = SignaturesRead { eddsa, rsa256 };
-            assert_eq!(signatures_read(&target(distribution, version)), expected, "{distribution} {version}");
-        }
     }
 
     #[test]

@@ -158,6 +158,8 @@ settings! {
         key_file: Located<String> = string("key-file"),
         passphrase_file: Located<String> = string("passphrase-file"),
         keyring: Located<String> = string("keyring"),
+        apk_key: Located<String> = string("apk-key"),
+        apk_key_name: Located<String> = string("apk-key-name"),
         command: Vec<Located<String>> = words("command"),
         command_input: Located<String> = string("command-input"),
         command_timeout: Located<i64> = integer("command-timeout"),
@@ -166,8 +168,6 @@ settings! {
         retiring_key_file: Located<String> = string("retiring-key-file"),
         retiring_passphrase_file: Located<String> = string("retiring-passphrase-file"),
         retiring_days: Located<i64> = integer("retiring-days"),
-        apk_key: Located<String> = string("apk-key"),
-        apk_key_name: Located<String> = string("apk-key-name"),
     }
 }
 
@@ -322,12 +322,12 @@ impl ProjectFile {
             ("sign.key-file", &sign.key_file),
             ("sign.passphrase-file", &sign.passphrase_file),
             ("sign.keyring", &sign.keyring),
+            ("sign.apk-key", &sign.apk_key),
+            ("sign.apk-key-name", &sign.apk_key_name),
             ("sign.command-input", &sign.command_input),
             ("sign.retiring-key", &sign.retiring_key),
             ("sign.retiring-key-file", &sign.retiring_key_file),
             ("sign.retiring-passphrase-file", &sign.retiring_passphrase_file),
-            ("sign.apk-key", &sign.apk_key),
-            ("sign.apk-key-name", &sign.apk_key_name),
             ("publish.to", &publish.to),
             ("publish.public-url", &publish.public_url),
             ("publish.cloudfront", &publish.cloudfront),

@@ -135,11 +135,11 @@ impl Project {
             problems.extend(two);
             None
         });
+        let apk_key_name = self.apk_key_name(&mut problems);
         let retiring = self.retiring().unwrap_or_else(|two| {
             problems.extend(two);
             None
         });
-        let apk_key_name = self.apk_key_name(&mut problems);
         self.problems.clone().with_independent(problems).or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),

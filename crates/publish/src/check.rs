@@ -4,12 +4,26 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use crate::{BoxError, Error, Event, Head, Listed, ObjectPath, Package, Result, Sha256, Store};
+use crate::{
+    BoxError, Error, Event, Head, Listed, ObjectPath, Package, ReleaseList, Result, Sha256, Source, Store,
+    layout,
+};
 
 /// Pointers are one file name; what is longer is not one.
-const POINTER_LIMIT: usize = 512;
+const POINTER_LIMIT: u64 = 512;
 /// Detached signatures are a few hundred bytes.
 const SIGNATURE_LIMIT: u64 = 64 * 1024;
+/// What is derived from the head is read into memory; the head itself is among it.
+const DERIVED_LIMIT: u64 = 64 << 20;
+
+/// How much of a site is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every package.
+    Everything,
+    /// What pointers name: what customers are offered today.
+    Newest,
+}
 
 /// Judges a signature beside a package, given the package, a local file that holds it, and the signature.
 pub type SignatureCheck<'a> = &'a (dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync);
@@ -72,6 +86,17 @@ pub enum Problem {
         /// The pointer.
         path: ObjectPath,
     },
+    /// An object that is derived from the head is not what the signed list says.
+    Derived {
+        /// Its name.
+        path: ObjectPath,
+        /// Its digest in the list.
+        expected: Sha256,
+        /// The digest of what is there.
+        found: Sha256,
+    },
+    /// The head is not the one that was signed.
+    Unsigned,
 }
 
 impl fmt::Display for Problem {
@@ -91,6 +116,12 @@ impl fmt::Display for Problem {
                 write!(f, "`{path}` names `{}`, not `{expected}`", found.escape_debug())
             }
             Problem::StrayPointer { path } => write!(f, "`{path}` belongs to no release"),
+            Problem::Derived { path, expected, found } => {
+                write!(f, "`{path}` is not the one that was signed: sha256 {expected} was, {found} is there")
+            }
+            Problem::Unsigned => {
+                write!(f, "`{}` does not say the same as `{}`", layout::RELEASES, layout::HEAD)
+            }
         }
     }
 }
@@ -99,6 +130,10 @@ impl Problem {
     /// How to fix it, where that is known.
     pub fn help(&self) -> Option<String> {
         Some(match self {
+            Problem::Derived { .. } | Problem::Unsigned => {
+                "unless somebody is just publishing, it was tampered with: `packhouse repair` renders it anew"
+                    .into()
+            }
             Problem::Missing { .. } | Problem::Pointer { .. } => {
                 "run the same `packhouse publish` again: it finishes what is left".into()
             }
@@ -127,77 +162,133 @@ pub async fn check_site(
     check_signature: SignatureCheck<'_>,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Result<SiteReport> {
+    let source = Source::Store(store.clone());
     loop {
         let (head, version) = Head::read(store).await?.ok_or(Error::NoHead)?;
-        let mut problems = Vec::new();
-        for package in &head.packages {
-            on_event(Event::Started { path: package.path.clone(), size: package.size });
-            problems.extend(check_package(store, package, scratch, check_signature).await);
-            on_event(Event::Done { path: package.path.clone() });
-        }
-        let unlisted = check_pointers(store, &head, &mut problems).await?;
+        let walk = Walk { source: &source, head: &head, scratch, check_signature, on_event };
+        let report = walk.run(Scope::Everything).await?;
         match Head::read(store).await? {
-            Some((_, now)) if now == version => return Ok(SiteReport { head, problems, unlisted }),
+            Some((_, now)) if now == version => return Ok(report),
             _ => {}
         }
     }
 }
 
-async fn check_package(
-    store: &Store,
-    package: &Package,
+/// Walks a site by its signed list, which the caller has verified: as [`check_site`], and the head and everything
+/// derived from it are those that were signed. No byte of a package is fetched beyond the size in the list.
+///
+/// On the web nobody can see what else lies there, so that neither stray pointers nor unlisted objects are found.
+///
+/// # Errors
+/// When what is there cannot be listed; everything else is a [`Problem`].
+pub async fn check_listed(
+    source: &Source,
+    list: &ReleaseList,
+    scope: Scope,
     scratch: &Path,
     check_signature: SignatureCheck<'_>,
-) -> Option<Problem> {
-    let path = package.path.clone();
-    let local = match store.local_file(&path, scratch).await {
-        Ok(Some(local)) => local,
-        Ok(None) => return Some(Problem::Missing { path }),
-        Err(error) => return Some(unreadable(path, &error)),
-    };
-    if (local.size, local.sha256) != (package.size, package.sha256) {
-        let expected = (package.size, package.sha256);
-        return Some(Problem::Digest { path, expected, found: (local.size, local.sha256) });
+    on_event: &(dyn Fn(Event) + Sync),
+) -> Result<SiteReport> {
+    let walk = Walk { source, head: list.head(), scratch, check_signature, on_event };
+    let mut report = walk.run(scope).await?;
+    report.problems.extend(check_head(source, list.head()).await);
+    for derived in &list.derived {
+        let path = derived.path.clone();
+        match source.read(&path, DERIVED_LIMIT).await {
+            Ok(None) => report.problems.push(Problem::Missing { path }),
+            Ok(Some(bytes)) => {
+                let (expected, found) = (derived.sha256, Sha256::of(&bytes));
+                if found != expected {
+                    report.problems.push(Problem::Derived { path, expected, found });
+                }
+            }
+            Err(error) => report.problems.push(unreadable(path, &error)),
+        }
     }
-    for signature in package.signatures() {
-        let path = signature.path.clone();
-        let bytes = match store.read(&path).await {
-            Ok(Some((bytes, _))) => bytes,
+    Ok(report)
+}
+
+async fn check_head(source: &Source, signed: &Head) -> Option<Problem> {
+    let path = layout::head_path();
+    match source.read(&path, DERIVED_LIMIT).await {
+        Ok(None) => Some(Problem::Missing { path }),
+        Ok(Some(bytes)) => match Head::parse(&bytes) {
+            Ok(head) => (head != *signed).then_some(Problem::Unsigned),
+            Err(error) => Some(unreadable(path, &error)),
+        },
+        Err(error) => Some(unreadable(path, &error)),
+    }
+}
+
+/// One walk over a site as a head says it should be.
+struct Walk<'a> {
+    source: &'a Source,
+    head: &'a Head,
+    scratch: &'a Path,
+    check_signature: SignatureCheck<'a>,
+    on_event: &'a (dyn Fn(Event) + Sync),
+}
+
+impl Walk<'_> {
+    async fn run(&self, scope: Scope) -> Result<SiteReport> {
+        let newest: BTreeSet<&ObjectPath> = self.head.latest.iter().map(|latest| &latest.path).collect();
+        let is_meant = |package: &&Package| scope == Scope::Everything || newest.contains(&package.path);
+        let mut problems = Vec::new();
+        for package in self.head.packages.iter().filter(is_meant) {
+            (self.on_event)(Event::Started { path: package.path.clone(), size: package.size });
+            problems.extend(self.check_package(package).await);
+            (self.on_event)(Event::Done { path: package.path.clone() });
+        }
+        let unlisted = self.check_pointers(&mut problems).await?;
+        Ok(SiteReport { head: self.head.clone(), problems, unlisted })
+    }
+
+    async fn check_package(&self, package: &Package) -> Option<Problem> {
+        let path = package.path.clone();
+        let local = match self.source.local_file(&path, package.size, self.scratch).await {
+            Ok(Some(local)) => local,
             Ok(None) => return Some(Problem::Missing { path }),
             Err(error) => return Some(unreadable(path, &error)),
         };
-        // Of two, it is said which.
-        let path = if *signature == package.signature { package.path.clone() } else { path };
-        if bytes.len() as u64 > SIGNATURE_LIMIT {
-            let reason = format!("a signature of {} bytes", bytes.len());
-            return Some(Problem::Signature { path, reason });
+        if (local.size, local.sha256) != (package.size, package.sha256) {
+            let expected = (package.size, package.sha256);
+            return Some(Problem::Digest { path, expected, found: (local.size, local.sha256) });
         }
-        if let Err(error) = check_signature(package, &local.file, &bytes) {
-            return Some(Problem::Signature { path, reason: error.to_string() });
-        }
-    }
-    None
-}
-
-/// Compares the pointers with the head, and returns what no release names.
-async fn check_pointers(store: &Store, head: &Head, problems: &mut Vec<Problem>) -> Result<Vec<ObjectPath>> {
-    let pointers = head.pointers();
-    for pointer in &pointers {
-        let path = pointer.path.clone();
-        match store.read(&path).await {
-            Ok(None) => problems.push(Problem::Missing { path }),
-            Ok(Some((found, _))) if found == format!("{}\n", pointer.file_name).as_bytes() => {}
-            Ok(Some((mut found, _))) => {
-                found.truncate(POINTER_LIMIT);
-                let found = String::from_utf8_lossy(&found).trim_end().to_owned();
-                problems.push(Problem::Pointer { path, expected: pointer.file_name.clone(), found });
+        for signature in package.signatures() {
+            let path = signature.path.clone();
+            let bytes = match self.source.read(&path, SIGNATURE_LIMIT).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => return Some(Problem::Missing { path }),
+                Err(error) => return Some(unreadable(path, &error)),
+            };
+            // Of two, it is said which.
+            let path = if *signature == package.signature { package.path.clone() } else { path };
+            if let Err(error) = (self.check_signature)(package, &local.file, &bytes) {
+                return Some(Problem::Signature { path, reason: error.to_string() });
             }
-            Err(error) => problems.push(unreadable(path, &error)),
         }
+        None
     }
-    let listed = store.list("").await?;
-    problems.extend(stray_pointers(head, &listed).into_iter().map(|path| Problem::StrayPointer { path }));
-    Ok(unlisted(head, &listed))
+
+    /// Compares the pointers with the head, and returns what no release names.
+    async fn check_pointers(&self, problems: &mut Vec<Problem>) -> Result<Vec<ObjectPath>> {
+        for pointer in self.head.pointers() {
+            let path = pointer.path.clone();
+            match self.source.read(&path, POINTER_LIMIT).await {
+                Ok(None) => problems.push(Problem::Missing { path }),
+                Ok(Some(found)) if found == format!("{}\n", pointer.file_name).as_bytes() => {}
+                Ok(Some(found)) => {
+                    let found = String::from_utf8_lossy(&found).trim_end().to_owned();
+                    problems.push(Problem::Pointer { path, expected: pointer.file_name, found });
+                }
+                Err(error) => problems.push(unreadable(path, &error)),
+            }
+        }
+        let Some(listed) = self.source.list().await? else { return Ok(Vec::new()) };
+        let strays = stray_pointers(self.head, &listed).into_iter();
+        problems.extend(strays.map(|path| Problem::StrayPointer { path }));
+        Ok(unlisted(self.head, &listed))
+    }
 }
 
 /// Pointers beside the packages that the head does not have.
@@ -237,9 +328,13 @@ fn is_pointer(path: &ObjectPath) -> bool {
 }
 
 fn unreadable(path: ObjectPath, error: &Error) -> Problem {
-    let reason = match std::error::Error::source(error) {
-        Some(source) => source.to_string(),
-        None => error.to_string(),
-    };
+    let mut reason = String::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        let between = if reason.is_empty() { "" } else { ": " };
+        reason.push_str(&format!("{between}{next}"));
+        cause = next.source();
+    }
+    let reason = if reason.is_empty() { error.to_string() } else { reason };
     Problem::Unreadable { path, reason }
 }

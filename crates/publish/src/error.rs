@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::object::PathError;
-use crate::{ObjectPath, Sha256, StorageError, StorageErrorKind};
+use crate::{ObjectPath, Sha256, StorageError, StorageErrorKind, WebError};
 
 /// An error of a function that the caller gave.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -257,6 +257,29 @@ pub enum Error {
         /// How.
         reason: String,
     },
+    /// The signed text is not a list of releases.
+    #[error("`{}` is not a list of releases", crate::layout::RELEASES)]
+    List {
+        /// Why.
+        source: BoxError,
+    },
+    /// The list kept changing while the site was looked at.
+    #[error("`{}` kept changing while the site was looked at", crate::layout::RELEASES)]
+    Restless,
+    /// An address that is no site on the web. It may hold a secret and is not kept.
+    #[error("this address is not verified: {reason}")]
+    WebUrl {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Something on the web could not be fetched.
+    #[error("cannot fetch `{url}`")]
+    Web {
+        /// Its address.
+        url: String,
+        /// Why.
+        source: WebError,
+    },
     /// The caller's function could not render the derived objects.
     #[error("the release is published, but the site's pages and pointers could not be renewed")]
     Render {
@@ -285,6 +308,7 @@ impl Error {
                 | Error::Credentials { .. }
                 | Error::Profile { .. }
                 | Error::Unconditional { .. }
+                | Error::WebUrl { .. }
         )
     }
 
@@ -356,6 +380,12 @@ impl Error {
             Error::OtherProject { .. } => "publish each project to a directory of its own".into(),
             Error::ForeignSignature { path, .. } => format!("delete `{path}`, which no release names, {AGAIN}"),
             Error::NoHead => "give the directory or URL that `packhouse publish` wrote to".into(),
+            Error::List { .. } => "tell whoever runs the site; a newer list may need a newer Packhouse".into(),
+            Error::Restless => "run the same command again".into(),
+            Error::WebUrl { .. } => "give https://… without user, query or fragment; of a site that has only http, \
+                 fetch the files and verify their directory"
+                .into(),
+            Error::Web { source, .. } => return source.help(),
             Error::HeadFormat { .. } => "install a newer Packhouse".into(),
             Error::Head { .. } | Error::HeadContents { .. } => {
                 "bring the file back from a backup; nothing was changed".into()

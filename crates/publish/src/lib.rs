@@ -24,30 +24,36 @@ mod digest;
 mod error;
 mod event;
 mod head;
+mod list;
 mod name;
 mod object;
 mod prune;
 mod refresh;
+mod source;
 mod store;
 mod transaction;
+mod web;
 
 pub mod layout;
 
 pub use amend::{amend, repair};
 pub use change::Selection;
-pub use check::{Problem, SignatureCheck, SiteReport, check_site};
+pub use check::{Problem, Scope, SignatureCheck, SiteReport, check_listed, check_site};
 pub use digest::{Digesting, Sha256};
 pub use error::{BoxError, Error};
 pub use event::Event;
 pub use head::{Head, Latest, Package, Pointer, Retired, Signature, Yanked};
+pub use list::{Derived, ReleaseList};
 pub use object::{Body, Lifetime, Object, ObjectPath, PathError};
 pub use prune::{PrunePlan, Pruned, Retention, plan_prune, prune};
 pub use refresh::Current;
+pub use source::{Source, is_web};
 pub use store::{
     Access, CloudFront, ConditionalWrites, Created, Listed, LocalFile, ObjectStorage, Standing, StorageError,
     StorageErrorKind, Store, Swapped, Version,
 };
 pub use transaction::{AdoptionCheck, Publication, Published, Upload, preview, publish};
+pub use web::{Web, WebError};
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -12,7 +12,7 @@ use crate::head::HeadReader;
 use crate::refresh::refresh;
 use crate::{
     Body, BoxError, Created, Current, Error, Event, Head, Lifetime, Object, ObjectPath, Package, Pointer,
-    Result, Sha256, Signature, Standing, Store, Version, layout,
+    Result, Signature, Standing, Store, Version, layout,
 };
 
 /// How many objects are copied at once: enough to hide the latency of a bucket and the `fsync` of a disk.
@@ -40,7 +40,8 @@ pub struct Publication<'a> {
     pub check_signature: AdoptionCheck<'a>,
 }
 
-/// A package to publish. The caller has verified its signatures.
+/// A package to publish. The caller has just read its file and verified its digest and its signatures; what is copied is
+/// compared with the digest once more.
 #[derive(Clone, Debug)]
 pub struct Upload {
     /// What the head will say.
@@ -93,10 +94,10 @@ pub fn preview(head: &Head, packages: &[Package], now: i64) -> Result<Head> {
 /// called again whenever the head moved meanwhile, and blocks the calling task.
 ///
 /// # Errors
-/// Everything is checked before anything is written: [`Error::Name`], [`Error::SameName`], [`Error::OtherArch`],
-/// [`Error::SourceChanged`] for the files on this machine, then [`Error::Conflict`], [`Error::OtherTarget`],
-/// [`Error::OtherProject`] against the site. After that the storage may fail; the same call again does what is
-/// left.
+/// Everything is checked before anything is written: [`Error::Name`], [`Error::SameName`], [`Error::OtherArch`], then
+/// [`Error::Conflict`], [`Error::OtherTarget`], [`Error::OtherProject`] against the site. After that the storage may
+/// fail, and a file may turn out to have changed ([`Error::SourceChanged`]); nothing has become visible then, and the
+/// same call again does what is left.
 pub async fn publish<R>(
     store: &Store,
     publication: &Publication<'_>,
@@ -106,7 +107,7 @@ pub async fn publish<R>(
 where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
-    let mut contents = check_local(publication).await?;
+    let mut contents = check_local(publication)?;
     let mut heads = HeadReader::new(store);
     let mut looked = check_names(&mut heads, publication, &mut contents).await?;
     store.require_conditions().await?;
@@ -146,8 +147,8 @@ struct Content {
     is_there: bool,
 }
 
-/// Checks what can be checked without the site, and reads every file once.
-async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
+/// Checks what can be checked without the site.
+fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
     crate::name::check("project's name", publication.name, "._+-")?;
     let mut targets = BTreeMap::new();
     let mut contents = Vec::with_capacity(publication.uploads.len());
@@ -186,26 +187,7 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
             is_there: false,
         });
     }
-    let digest = |upload: &Upload| {
-        let (file, expected) = (upload.file.clone(), upload.package.sha256);
-        async move {
-            let (found, _) = digest_of_file(file.clone()).await?;
-            match found == expected {
-                true => Ok(()),
-                false => Err(Error::SourceChanged { path: file, expected, found }),
-            }
-        }
-    };
-    let digests: Vec<_> = publication.uploads.iter().map(digest).collect();
-    stream::iter(digests).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
     Ok(contents)
-}
-
-async fn digest_of_file(path: PathBuf) -> Result<(Sha256, u64)> {
-    let work = move || {
-        fs_err::File::open(&path).and_then(Sha256::of_reader).map_err(|source| Error::Read { path, source })
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
 }
 
 /// RFC 9110 content types; those of deb and rpm are what their distributions' mirrors send. apk and pacman have

@@ -63,6 +63,12 @@ impl PackageFormat for Apk {
         &[".apk"]
     }
 
+    /// `NAME-VERSION`, as abuild names files; `NAME_VERSION_ARCH` as nfpm and fpm do.
+    fn stems(&self, package: &Inspection) -> Vec<String> {
+        let Inspection { name, version, arch, .. } = package;
+        vec![format!("{name}-{version}"), format!("{name}_{version}_{arch}")]
+    }
+
     fn compressions(&self) -> &'static [Compression] {
         &[Compression::GZIP]
     }

@@ -62,6 +62,16 @@ impl PackageFormat for Deb {
         &[".deb"]
     }
 
+    /// `NAME_VERSION_ARCH` without the epoch (dpkg-name(1)); apt's cache has it, as `%3a`.
+    fn stems(&self, package: &Inspection) -> Vec<String> {
+        let Inspection { name, version, arch, .. } = package;
+        let stem = |version: &str| format!("{name}_{version}_{arch}");
+        match version.split_once(':') {
+            Some((epoch, rest)) => vec![stem(rest), stem(&format!("{epoch}%3a{rest}"))],
+            None => vec![stem(version)],
+        }
+    }
+
     fn compressions(&self) -> &'static [Compression] {
         &[Compression::XZ, Compression::ZSTD, Compression::GZIP, Compression::None]
     }

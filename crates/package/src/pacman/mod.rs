@@ -87,6 +87,11 @@ impl PackageFormat for Pacman {
         &[".pkg.tar.zst", ".pkg.tar.xz", ".pkg.tar.gz", ".pkg.tar"]
     }
 
+    /// `NAME-[EPOCH:]VERSION-RELEASE-ARCH` (makepkg's `create_package`).
+    fn stems(&self, package: &Inspection) -> Vec<String> {
+        vec![format!("{}-{}-{}", package.name, package.version, package.arch)]
+    }
+
     fn compressions(&self) -> &'static [Compression] {
         &[Compression::ZSTD, Compression::XZ, Compression::GZIP, Compression::None]
     }

@@ -77,6 +77,12 @@ impl PackageFormat for Rpm {
         &[".rpm"]
     }
 
+    /// `NAME-VERSION-RELEASE.ARCH`, without the epoch (rpm's macro `_build_name_fmt`).
+    fn stems(&self, package: &Inspection) -> Vec<String> {
+        let version = package.version.split_once(':').map_or(&*package.version, |(_, rest)| rest);
+        vec![format!("{}-{version}.{}", package.name, package.arch)]
+    }
+
     fn compressions(&self) -> &'static [Compression] {
         &[Compression::GZIP, Compression::XZ, Compression::ZSTD, Compression::None]
     }

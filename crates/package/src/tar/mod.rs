@@ -44,6 +44,10 @@ impl PackageFormat for Tar {
         write::write(package, resources, out)
     }
 
+    fn has_metadata(&self) -> bool {
+        false
+    }
+
     fn endings(&self) -> &'static [&'static str] {
         &[".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar"]
     }

@@ -48,6 +48,10 @@ impl PackageFormat for Zip {
         write::write(package, resources, out)
     }
 
+    fn has_metadata(&self) -> bool {
+        false
+    }
+
     fn endings(&self) -> &'static [&'static str] {
         &[".zip"]
     }

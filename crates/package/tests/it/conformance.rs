@@ -15,7 +15,7 @@ use packhouse_package::archive::compress::Compression;
 use packhouse_package::inspect::{InspectedFile, InspectedKind};
 use packhouse_package::{
     Arch, Capabilities, Change, Depth, Entry, Error, FileTree, Format, Inspection, Kind, LinkId, Mark,
-    Moment, Owner, Package, PackagePath, Resources, Script, Version, inspect_file,
+    Moment, Named, Owner, Package, PackagePath, Resources, Script, Version, inspect_file,
 };
 
 use crate::deb_fixture::{package, path, relations};
@@ -344,6 +344,30 @@ fn sha256(entry: &Entry) -> String {
         panic!("a file of bytes")
     };
     sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_package_knows_the_names_that_its_file_may_have() {
+    for facts in FORMATS {
+        let format = facts.format.get();
+        for (version, epoch) in [("1.0", None), ("1.0.2605191200", None), ("2", Some(1))] {
+            let mut package = facts.package(version, &[]);
+            package.metadata.version.epoch = epoch.filter(|_| facts.has_epoch);
+            let name = format.file_name(&package.metadata, &package.options).unwrap();
+            let inspection = facts.read(facts.write(&package, 1).unwrap(), Depth::Metadata);
+            if !facts.has_metadata {
+                assert_eq!(inspection.named(&name), Named::Unsaid, "{name}");
+                continue;
+            }
+            assert_eq!(inspection.named(&name), Named::Rightly, "{name}");
+            let other = name.replacen("orchestrator", "orchestratos", 1);
+            assert_eq!(inspection.named(&other), Named::Wrongly { expected: name.clone() }, "{name}");
+            let older = name.replacen(['1', '2'], "0", 1);
+            for wrong in [&older, &format!("x{name}"), &format!("{name}.bak"), ""] {
+                assert!(matches!(inspection.named(wrong), Named::Wrongly { .. }), "{wrong}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -58,10 +58,12 @@ pub use publish::{PublishOptions, PublishReport, Site, publish};
 pub use release::{ReleaseOptions, ReleaseReport, Unpublished, release};
 pub use repair::{Repaired, repair};
 pub use rollback::roll_back;
-pub use sign::{ApkKey, check_keys, sign_files, sign_manifest};
+pub use sign::{ApkKey, check_targets, sign_files, sign_manifest};
 pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
-pub use verify::{Proof, SiteProof, trusted_keyring, verify_file, verify_site};
+pub use verify::{
+    FileProof, Identity, ListProof, Memory, Native, Proof, Refused, SiteProof, VerifyOptions, verify,
+};
 pub use yank::yank;
 
 /// A day in UTC, as in `2028-05-01`.

@@ -1,19 +1,21 @@
 //! Puts the packages of `pkg/` on the distribution site, with everything that is derived from its releases.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::Plan;
 use packhouse_publish::{
-    Access, BoxError, CloudFront, Current, Event as PublishEvent, Head, Object, ObjectPath, Package, Pointer,
-    Publication, Sha256, Signature, Store, Upload, layout, publish as publish_to,
+    Access, BoxError, CloudFront, Current, Derived, Digesting, Event as PublishEvent, Head, Object,
+    ObjectPath, Package, Pointer, Publication, ReleaseList, Sha256, Signature, Store, Upload, layout,
+    publish as publish_to,
 };
-use packhouse_sign::{Keyring, Verified, verify_detached};
+use packhouse_sign::{Verified, verify_detached};
 use packhouse_site::{KeyInfo, Location, SiteInfo};
-use serde::{Deserialize, Serialize};
 
 use super::cdn::Changes;
 use super::manifest::{self, Built, Manifest};
@@ -149,14 +151,9 @@ pub(super) async fn manifest(
 ) -> Result<PublishReport> {
     let now: SystemTime = environment.now.into();
     let directory = manifest::directory(&plan.root);
-    let mut uploads = Vec::with_capacity(manifest.packages.len());
-    let mut signed_by = None;
-    for built in &manifest.packages {
-        let (upload, verified) = upload(built, &directory, keys, options, now)?;
-        uploads.push(upload);
-        signed_by = Some(verified);
-    }
-    let signed_by = signed_by.context("there is nothing to publish")?;
+    let verified = verify_all(&manifest.packages, |built| upload(built, &directory, keys, options, now))?;
+    let (uploads, mut signers): (Vec<Upload>, Vec<Verified>) = verified.into_iter().unzip();
+    let signed_by = signers.pop().context("there is nothing to publish")?;
     on_event(Event::Publishing {
         packages: uploads.len(),
         bytes: uploads.iter().map(|upload| upload.package.size).sum(),
@@ -214,6 +211,29 @@ fn forward(event: PublishEvent, on_event: OnEvent<'_>) {
     }
 }
 
+/// Asks of each package, on as many threads as there are processors; the first error of their order.
+fn verify_all<T: Send>(packages: &[Built], ask: impl Fn(&Built) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(packages.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut answers = Vec::new();
+        while let Some((number, built)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            packages.get(number).map(|built| (number, built))
+        } {
+            answers.push((number, ask(built)));
+        }
+        answers
+    };
+    let mut answers: Vec<(usize, Result<T>)> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let joined = running.into_iter().map(|thread| thread.join());
+        joined.flat_map(|answers| answers.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    answers.sort_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
 /// A package that is ready to go: signed by a trusted key, over just these bytes.
 fn upload(
     built: &Built,
@@ -230,8 +250,12 @@ fn upload(
             let message = format!("{} is not signed: there is no {}", built.file, beside.display());
             UsageError::new(message, "run `packhouse sign` first; `packhouse release` does it all")
         })?;
-        let mut data = fs::File::open(&file)?;
+        // The digest, too: a package is read once before it is published.
+        let mut data = Digesting::new(fs::File::open(&file)?);
         let verified = verify_detached(&signature, &mut data, &keys.keyring, now).with_context(context)?;
+        if data.finish().0 != built.digest()? {
+            return Err(sign::not_listed(&file).into());
+        }
         Ok((signature, verified))
     };
     let (signature, verified) = read(&sign::signature_path(&file))?;
@@ -291,17 +315,20 @@ impl Renderer<'_> {
         let object = |name: &str, media_type, bytes: Vec<u8>| -> Result<Object> {
             Ok(Object::mutable(ObjectPath::new(name)?, media_type, bytes))
         };
-        let mut objects = vec![
+        let keyrings = [
             object(layout::KEYRING, "application/pgp-keys", self.keys.keyring.to_binary())?,
             object(
                 layout::ARMORED_KEYRING,
                 "application/pgp-keys",
                 self.keys.keyring.to_armored().into_bytes(),
             )?,
-            object(layout::RELEASES, "text/plain; charset=utf-8", self.list(head, current)?.into_bytes())?,
         ];
-        objects.extend(packhouse_site::render(head, &self.info())?);
-        Ok(objects)
+        let pages = packhouse_site::render(head, &self.info())?;
+        let derived = |object: &Object| Derived { path: object.path.clone(), sha256: object.body.sha256() };
+        let list = self.list(head, keyrings.iter().chain(&pages).map(derived).collect(), current)?;
+        let list = object(layout::RELEASES, "text/plain; charset=utf-8", list.into_bytes())?;
+        // Keys come before what they verify, and pages after the list that covers them.
+        Ok(keyrings.into_iter().chain([list]).chain(pages).collect())
     }
 
     fn info(&self) -> SiteInfo {
@@ -327,20 +354,19 @@ impl Renderer<'_> {
 
     /// The signed list: the one that is there while it says the same and half of its life is left, so that
     /// publishing the same again changes nothing.
-    fn list(&self, head: &Head, current: &Current) -> Result<String> {
+    fn list(&self, head: &Head, derived: Vec<Derived>, current: &Current) -> Result<String> {
+        let site = self.plan.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+        let until = |expires| ReleaseList::new(head.clone(), expires, site.clone(), derived.clone());
         if let Some(text) = current.bytes(layout::RELEASES).and_then(|bytes| std::str::from_utf8(bytes).ok())
-            && let Ok((list, verified)) = SignedList::verify(text, &self.keys.keyring, at(self.now))
+            && let Ok((there, verified)) = verify::open_list(text, &self.keys.keyring, at(self.now))
             // Another key signs now: those who will have only its public part must be able to read the list.
             && verified.fingerprint == self.keys.signer.certificate().fingerprint()
-            && *list.head() == *head
-            && list.expires - self.now > LIST_LIFE / 2
+            && there.expires - self.now > LIST_LIFE / 2
+            && there == until(there.expires)
         {
             return Ok(text.to_owned());
         }
-        let list = SignedList { expires: self.now + LIST_LIFE, head: head.clone() };
-        let text = list.to_text();
-        let signed = self.keys.signer.cleartext(&text, at(self.now))?;
-        Ok(signed)
+        Ok(self.keys.signer.cleartext(&until(self.now + LIST_LIFE).to_text(), at(self.now))?)
     }
 }
 
@@ -351,36 +377,4 @@ fn unix(time: SystemTime) -> i64 {
 
 fn at(seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds.unsigned_abs())
-}
-
-/// `releases.asc`: the head with an expiry, signed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct SignedList {
-    /// When it is no longer to be believed, in Unix seconds.
-    pub expires: i64,
-    #[serde(flatten)]
-    head: Head,
-}
-
-impl SignedList {
-    /// Reads a signed list and checks its signature and its expiry.
-    pub fn verify(text: &str, keyring: &Keyring, now: SystemTime) -> Result<(SignedList, Verified)> {
-        let (text, verified) = verify::open_list(text, keyring, now)?;
-        let list: SignedList = serde_json::from_str(&text)
-            .with_context(|| format!("`{}` is not a list of releases", layout::RELEASES))?;
-        if at(list.expires) <= now {
-            anyhow::bail!("`{}` has expired; publishing again renews it", layout::RELEASES);
-        }
-        Ok((list, verified))
-    }
-
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    fn to_text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a list holds only strings and numbers");
-        text.push('\n');
-        text
-    }
 }

@@ -8,8 +8,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use packhouse_build::Kept;
 use packhouse_project::{Problem, Problems};
 
-use super::Style;
-use crate::ops::{Unpublished, UsageError};
+use super::{Style, escape};
+use crate::ops::{Refused, Unpublished, UsageError};
 
 /// 2 for usage and configuration, 1 for work that failed.
 pub fn exit_status(error: &anyhow::Error) -> ExitCode {
@@ -34,15 +34,15 @@ pub(super) fn print(error: &anyhow::Error, style: Style) {
         text.push_str(&format!(": {error}; nothing was done\n"));
     } else {
         text.push_str(&paint(style, "31;1", "error"));
-        text.push_str(&format!(": {error}\n"));
+        text.push_str(&format!(": {}\n", escape::text(&error.to_string())));
         for cause in error.chain().skip(1) {
-            text.push_str(&format!("  cause: {}\n", indent(&cause.to_string())));
+            text.push_str(&format!("  cause: {}\n", indent(&escape::text(&cause.to_string()))));
         }
         for line in tail_of(error) {
             text.push_str(&format!("    {line}\n"));
         }
         if let Some(help) = help(error) {
-            text.push_str(&format!("  {}: {}\n", paint(style, "36", "help"), indent(&help)));
+            text.push_str(&format!("  {}: {}\n", paint(style, "36", "help"), indent(&escape::text(&help))));
         }
     }
     let _ = std::io::stderr().write_all(text.as_bytes());
@@ -116,6 +116,9 @@ fn help_of(error: &(dyn StdError + 'static)) -> Option<String> {
     }
     if let Some(usage) = error.downcast_ref::<UsageError>() {
         return Some(usage.help().to_owned());
+    }
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return Some(refused.help().to_owned());
     }
     first!(
         packhouse_build::Error,

@@ -28,6 +28,11 @@ pub fn lines(text: &str, indent: &str) -> String {
     shown
 }
 
+/// Text of ours that repeats others': as [`line()`], but its line breaks stay.
+pub fn text(text: &str) -> String {
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A path: as [`line()`], and bytes that are no UTF-8 as `\xff`.
 pub fn path(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
@@ -55,6 +60,7 @@ mod tests {
         assert_eq!(line("abc\u{202e}gnp.exe"), "abc\\u{202e}gnp.exe");
         assert_eq!(line("grüße, 世界"), "grüße, 世界");
         assert_eq!(lines("a\tb\n\u{7}c", "  "), "  a\tb\n  \\u{7}c\n");
+        assert_eq!(text("a\u{7}\nb"), "a\\u{7}\nb");
         assert_eq!(path(b"/a\xffb\n"), "/a\\xffb\\n");
     }
 }

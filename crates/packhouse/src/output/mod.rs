@@ -6,7 +6,7 @@
 
 pub mod difference;
 mod error;
-mod escape;
+pub mod escape;
 pub mod fpm;
 mod human;
 pub mod inspection;

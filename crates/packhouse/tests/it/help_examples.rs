@@ -95,7 +95,7 @@ fn the_examples_of_the_main_job_run() {
     for command in ["build", "release", "sign", "verify", "publish", "key export", "target add"] {
         for example in examples(&project, command) {
             if example.contains("--engine docker")
-                || example.contains("app_1.0")
+                || ["app_1.0", "app.tar.gz", "https://dist"].iter().any(|other| example.contains(other))
                 || example.contains("--payload")
                 || example.ends_with("add debian 12")
             {

@@ -20,6 +20,7 @@ use directory::Directory;
 use location::Location;
 
 pub use access::Access;
+pub(crate) use access::install_tls;
 pub use bucket::{ObjectStorage, StorageError, StorageErrorKind};
 pub use cloudfront::CloudFront;
 
@@ -384,6 +385,13 @@ pub struct LocalFile {
     /// Its size in bytes.
     pub size: u64,
     is_copy: bool,
+}
+
+impl LocalFile {
+    /// A copy that is being made.
+    pub(crate) fn copy(file: PathBuf) -> LocalFile {
+        LocalFile { file, sha256: Sha256::of(b""), size: 0, is_copy: true }
+    }
 }
 
 impl Drop for LocalFile {

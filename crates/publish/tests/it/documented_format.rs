@@ -40,7 +40,10 @@ async fn full_head(site: &Site) -> Value {
     // Two that only a moment shows.
     head["retired"][0]["deleting"] = true.into();
     head["pruned"] = 1.into();
+    // What only the signed list has.
     head["expires"] = NOW.into();
+    head["site"] = "https://dist.example.org".into();
+    head["derived"] = serde_json::json!([{ "path": "install.sh", "sha256": "0".repeat(64) }]);
     head
 }
 

@@ -15,5 +15,6 @@ mod rotation;
 mod rsa_key;
 mod secrets;
 mod sign_command;
+mod signature_set;
 mod signing_time;
 mod tampering;

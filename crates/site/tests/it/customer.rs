@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use packhouse_clients::{Client, find, text};
-use packhouse_publish::{Head, Sha256};
+use packhouse_publish::{Head, ReleaseList, Sha256};
 use packhouse_site::{KeyInfo, Location, SiteInfo, install_script};
 
 /// A head with a package for each `(target, arch, channel, file name)`, sorted.
@@ -108,6 +108,13 @@ impl Key {
         }
     }
 
+    /// A text, signed in the clear.
+    pub fn clearsign(&self, text: &str, options: &[&str]) -> Vec<u8> {
+        let file = self.home.path().join("text");
+        fs_err::write(&file, text).unwrap();
+        self.run(&[options, &["--output", "-", "--clearsign", file.to_str().unwrap()]].concat())
+    }
+
     pub fn sign(&self, file: &Path, options: &[&str]) {
         let signature = format!("{}.asc", file.display());
         let arguments =
@@ -137,7 +144,8 @@ impl Drop for Key {
 }
 
 /// What a run of the install script needs from a machine besides a verifier and a package manager.
-const TOOLS: [&str; 18] = [
+const TOOLS: [&str; 19] = [
+    "awk",
     "cat",
     "gzip",
     "chmod",
@@ -178,7 +186,6 @@ impl Customer {
         fs_err::create_dir_all(site.join(distribution)).unwrap();
         let package = site.join(distribution).join(file_name);
         fs_err::write(&package, "the package").unwrap();
-        key.sign(&package, &[]);
         let keyring = key.keyring();
         fs_err::write(site.join("keyring.gpg"), &keyring).unwrap();
         fs_err::create_dir(directory.path().join("bin")).unwrap();
@@ -192,6 +199,7 @@ impl Customer {
             target: (format!("{distribution}-{version}"), target.to_owned()),
         };
         customer.point(format!("{file_name}\n"));
+        customer.sign(key);
         customer.set_os_release(os_release);
         for tool in TOOLS {
             let Some([found]) = find([tool]) else { continue };
@@ -226,7 +234,7 @@ impl Customer {
             apk.extend(output.stdout);
         }
         fs_err::write(&customer.package, apk).unwrap();
-        key.sign(&customer.package, &[]);
+        customer.sign(key);
         customer
     }
 
@@ -265,6 +273,28 @@ impl Customer {
 
     pub fn set_os_release(&self, text: &str) {
         fs_err::write(self.path("os-release"), text).unwrap();
+    }
+
+    /// Signs the package and the list that names it.
+    pub fn sign(&self, key: &Key) {
+        key.sign(&self.package, &[]);
+        self.set_list(&key.clearsign(&self.list(i64::from(u32::MAX)), &[]));
+    }
+
+    /// The list of releases, before it is signed.
+    pub fn list(&self, expires: i64) -> String {
+        let name = self.package.file_name().unwrap().to_str().unwrap();
+        let head = head(&[(&self.target.1, "x86_64", "stable", name)]);
+        let bytes = fs_err::read(&self.package).unwrap();
+        let text = String::from_utf8(head.to_bytes()).unwrap();
+        let text = text.replace("38100000", &bytes.len().to_string());
+        let text = text.replace(&Sha256::of(name.as_bytes()).to_string(), &Sha256::of(&bytes).to_string());
+        ReleaseList::new(Head::parse(text.as_bytes()).unwrap(), expires, None, Vec::new()).to_text()
+    }
+
+    /// Sets `releases.asc`.
+    pub fn set_list(&self, text: &[u8]) {
+        fs_err::write(self.package.ancestors().nth(2).unwrap().join("releases.asc"), text).unwrap();
     }
 
     /// Sets what the pointer holds.

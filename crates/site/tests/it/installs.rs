@@ -113,6 +113,21 @@ fn each_verifier_accepts_a_good_signature() {
 }
 
 #[test]
+fn a_pointer_that_is_behind_the_signed_list_is_not_followed() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    // An old package of ours, well signed, and a pointer that an attacker set back to it.
+    let old = customer.package.with_file_name("hello_0.9_amd64.deb");
+    fs_err::write(&old, "an old one").unwrap();
+    key.sign(&old, &[]);
+    customer.point("hello_0.9_amd64.deb\n");
+    let output = customer.install(&[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("The newest package is hello_1.0_amd64.deb, not hello_0.9_amd64.deb"));
+    assert!(customer.calls().ends_with("TMP/hello_1.0_amd64.deb\n"), "{}", customer.calls());
+}
+
+#[test]
 fn a_dry_run_verifies_and_says_what_it_would_run() {
     let Some(key) = Key::new() else { return };
     let customer = Customer::debian(&key);

@@ -56,14 +56,14 @@ fn a_package_signed_by_a_revoked_key() {
     customer.keyring = key.keyring();
     let site = customer.package.ancestors().nth(2).unwrap().to_owned();
     fs_err::write(site.join("keyring.gpg"), &customer.keyring).unwrap();
-    customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is revoked");
+    customer.refuses(&[], "the key that signed the list of releases is revoked");
     customer.remove_program("gpgv");
     if customer.add_program("gpg") {
-        customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is revoked");
+        customer.refuses(&[], "the key that signed the list of releases is revoked");
         customer.remove_program("gpg");
     }
     if customer.add_program("sqv") {
-        customer.refuses(&[], "the signature of hello_1.0_amd64.deb is not valid");
+        customer.refuses(&[], "the signature of the list of releases is not valid");
     }
 }
 
@@ -71,11 +71,11 @@ fn a_package_signed_by_a_revoked_key() {
 fn a_package_signed_by_an_expired_key() {
     let Some(key) = Key::with(&["--faked-system-time", "20200101T000000!"], "1y") else { return };
     let customer = Customer::debian(&key);
-    customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is expired");
+    customer.refuses(&[], "the key that signed the list of releases is expired");
     customer.remove_program("gpgv");
     for verifier in ["sqv", "gpg"] {
         if customer.add_program(verifier) {
-            customer.refuses(&[], "the key that signed hello_1.0_amd64.deb is expired");
+            customer.refuses(&[], "the key that signed the list of releases is expired");
             customer.remove_program(verifier);
         }
     }
@@ -154,6 +154,73 @@ fn a_pointer_that_is_not_the_name_of_a_package() {
 }
 
 #[test]
+fn rpl_01_another_signed_package_under_the_name_of_this_one() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::debian(&key);
+    fs_err::write(&customer.package, "an old one").unwrap();
+    key.sign(&customer.package, &[]);
+    let why = "is signed, and is not the package of this name that was published";
+    customer.refuses(&[], why);
+    customer.remove_program("gpgv");
+    for verifier in ["sqv", "gpg"] {
+        if customer.add_program(verifier) {
+            customer.refuses(&[], why);
+            customer.remove_program(verifier);
+        }
+    }
+    // More than was published is not even fetched.
+    customer.add_program("gpgv");
+    fs_err::write(&customer.package, vec![b'x'; 1 << 20]).unwrap();
+    key.sign(&customer.package, &[]);
+    customer.refuses(&[], "cannot get hello_1.0_amd64.deb");
+}
+
+#[test]
+fn a_list_of_releases_that_is_not_the_makers_or_is_old() {
+    let (Some(key), Some(other)) = (Key::new(), Key::new()) else { return };
+    let customer = Customer::debian(&key);
+    let far = i64::from(u32::MAX);
+    let list = customer.list(far);
+    let good = String::from_utf8(key.clearsign(&list, &[])).unwrap();
+    let is_none = "releases.asc is not a signed list of releases";
+    for bad in [
+        String::new(),
+        list.clone(),
+        format!("note\n{good}"),
+        format!("\n{good}"),
+        format!("{good}note\n"),
+        format!("{good}{good}"),
+        good.replace('\n', "\r\n"),
+        good.replacen("Hash: ", "NotDashEscaped: yes\nHash: ", 1),
+        good.replacen("\n\n", "\nHash: SHA256\n\n", 1),
+        good.replacen("\n\n", "\n \n", 1),
+        good.replacen("{\n", "-{\n", 1),
+        good.replace("-----END PGP SIGNATURE-----\n", ""),
+    ] {
+        customer.set_list(bad.as_bytes());
+        customer.refuses(&[], is_none);
+    }
+    customer.set_list(good.replacen("\"generation\": 7", "\"generation\": 8", 1).as_bytes());
+    customer.refuses(&[], "the list of releases is not what was signed");
+    customer.set_list(&other.clearsign(&list, &[]));
+    customer.refuses(&[], "the list of releases is signed by a key that this script does not know");
+    customer.set_list(&key.clearsign(&customer.list(1_700_000_000), &[]));
+    customer.refuses(&[], "the list of releases has expired");
+    customer.set_list(&key.clearsign(&list.replace("\"name\": \"hello\"", "\"name\": \"other\""), &[]));
+    customer.refuses(&[], "the list of releases is another project's");
+    for (from, to) in [("debian-12", "debian-13"), ("x86_64", "aarch64"), ("stable", "preview")] {
+        customer.set_list(&key.clearsign(&list.replace(from, to), &[]));
+        customer
+            .refuses(&[], "the list of releases has no package for debian-12 on x86_64 in channel stable");
+    }
+    customer.set_list(&key.clearsign(&list.replace("hello_1.0_amd64.deb", "$(touch PWNED).deb"), &[]));
+    customer.refuses(&[], "does not hold the name of a package");
+    fs_err::remove_file(customer.package.ancestors().nth(2).unwrap().join("releases.asc")).unwrap();
+    customer.refuses(&[], "cannot get the list of releases");
+    assert!(!customer.path("PWNED").exists());
+}
+
+#[test]
 fn an_archive_which_no_package_manager_installs() {
     let Some(key) = Key::new() else { return };
     let customer = Customer::debian(&key);
@@ -170,7 +237,7 @@ fn an_apk_that_is_none() {
     let customer = Customer::alpine(&key, "");
     for content in ["", "the package", "\u{1f}\u{8b}"] {
         fs_err::write(&customer.package, content).unwrap();
-        key.sign(&customer.package, &[]);
+        customer.sign(&key);
         customer.refuses(&[], "cannot read what hello-1.0-r0.apk depends on");
     }
 }

@@ -140,7 +140,7 @@ impl Access {
 }
 
 /// Ring does TLS, for the whole process, once.
-fn install_tls() {
+pub(crate) fn install_tls() {
     static ONCE: Once = Once::new();
     // Someone else's choice is as good.
     ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
