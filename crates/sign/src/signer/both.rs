@@ -46,6 +46,14 @@ impl Signer for Both {
         self.new.signing_key()
     }
 
+    fn packet_certificate(&self) -> &Certificate {
+        self.old.packet_certificate()
+    }
+
+    fn packet_key(&self) -> Fingerprint {
+        self.old.packet_key()
+    }
+
     fn detached(&self, data: &mut dyn Read, at: SystemTime) -> Result<String, Error> {
         let (new, old) = twice(data, |data| self.new.detached(data, at), |data| self.old.detached(data, at))?;
         join(&new, &old)
