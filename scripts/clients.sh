@@ -4,7 +4,7 @@
 #   scripts/clients.sh            install what is missing (as root, or through sudo)
 #   scripts/clients.sh --check    only say what is missing; exit status 1 if anything is
 #
-# Quick when everything is there: one question to dpkg. What Debian does not have comes from PyPI. `cargo xtask clients` and `cargo xtask test` call it.
+# Quick when everything is there: one question to dpkg. What Debian does not have comes from PyPI and crates.io. `cargo xtask clients` and `cargo xtask test` call it.
 set -eu
 
 # One line for each purpose, so that nobody has to guess which test wants what.
@@ -22,6 +22,9 @@ packages="
 
 # From PyPI, into target/clients: an S3 server with honest conditional writes. `PIP_INDEX_URL` and the like are pip's.
 python_packages="moto[s3,server]>=5.2"
+
+# From crates.io, into target/clients: a quick S3 server. Compiling it takes two minutes, once; 0.14.1 is the last for Rust 1.95.
+crate="s3s-fs@0.14.1"
 
 check_only=no
 case "${1:-}" in
@@ -70,12 +73,25 @@ install_moto() {
     fi
 }
 
+install_s3s_fs() {
+    if [ -x target/clients/bin/s3s-fs ]; then
+        return 0
+    fi
+    echo "installing: $crate" >&2
+    if ! cargo install --quiet --locked --features binary --root target/clients "$crate" >&2; then
+        echo "error: cargo could not install $crate into target/clients" >&2
+        exit 1
+    fi
+}
+
 cd "$(dirname "$0")/.."
-if [ "$check_only" = yes ] && ! has_moto; then
-    missing="$missing moto_server"
+if [ "$check_only" = yes ]; then
+    has_moto || missing="$missing moto_server"
+    [ -x target/clients/bin/s3s-fs ] || missing="$missing s3s-fs"
 fi
 if [ -z "$missing" ]; then
     install_moto
+    install_s3s_fs
     exit 0
 fi
 if [ "$check_only" = yes ]; then
@@ -107,3 +123,4 @@ if ! {
     exit 1
 fi
 install_moto
+install_s3s_fs

@@ -5,14 +5,14 @@
 //! `PACKHOUSE_REQUIRE_CLIENTS=1` (set by `cargo xtask test` and so by `.ci/run`) it fails instead.
 
 mod engine;
-mod moto;
+mod s3_server;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub use engine::{ContainerEngine, container_engine};
-pub use moto::{Moto, moto};
+pub use s3_server::{S3Server, moto, s3s_fs};
 
 /// A program found on this machine.
 #[derive(Clone, Debug)]

@@ -17,6 +17,8 @@ pub const SIGNING_KEY: &str = "PACKHOUSE_SIGNING_KEY";
 pub const SIGNING_PASSPHRASE: &str = "PACKHOUSE_SIGNING_PASSPHRASE";
 /// A file with the pass phrase of the signing key.
 pub const SIGNING_PASSPHRASE_FILE: &str = "PACKHOUSE_SIGNING_PASSPHRASE_FILE";
+/// The RSA key, in PEM, that signs packages of apk, instead of the one that the project names; with `apk-key-name`.
+pub const APK_KEY: &str = "PACKHOUSE_APK_KEY";
 /// What CI is building, as GitHub Actions sets it: `refs/heads/main`. Decides the channel.
 pub const GITHUB_REF: &str = "GITHUB_REF";
 /// Where the development key is kept: `$XDG_DATA_HOME/packhouse`, by default `~/.local/share/packhouse`.

@@ -8,7 +8,7 @@ use packhouse_package::Format;
 use packhouse_package::archive::compress::Compression;
 use serde::Deserialize;
 
-use crate::Target;
+use crate::{SignaturesRead, Target};
 
 /// A distribution of the table.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +18,8 @@ pub struct Distribution {
     pub title: String,
     format: String,
     zstd_since: Option<String>,
+    eddsa_since: Option<String>,
+    rsa256_since: Option<String>,
     image: String,
     #[serde(default)]
     images: BTreeMap<String, String>,
@@ -66,6 +68,20 @@ pub fn compression(target: &Target) -> Compression {
     }
 }
 
+/// Which signatures inside packages the target's package manager reads; of a distribution that is not in the table, all that
+/// those of today read.
+pub fn signatures_read(target: &Target) -> SignaturesRead {
+    let Some(distribution) = Distribution::find(&target.distribution) else {
+        return SignaturesRead::default();
+    };
+    let reads = |since: &Option<String>| {
+        // What has no number is the newest there is: `edge`, `rawhide`.
+        let is_numbered = target.version.starts_with(|c: char| c.is_ascii_digit());
+        since.as_deref().is_none_or(|since| !is_numbered || compare(&target.version, since) != Ordering::Less)
+    };
+    SignaturesRead { eddsa: reads(&distribution.eddsa_since), rsa256: reads(&distribution.rsa256_since) }
+}
+
 /// Compares versions of distributions, number by number.
 fn compare(a: &str, b: &str) -> Ordering {
     let numbers =
@@ -106,6 +122,29 @@ mod tests {
             ("gentoo", "1", Compression::XZ),
         ] {
             assert_eq!(compression(&target(distribution, version)), wanted, "{distribution} {version}");
+        }
+    }
+
+    #[test]
+    fn old_package_managers_read_fewer_signatures() {
+        for (distribution, version, eddsa, rsa256) in [
+            ("centos", "7", false, true),
+            ("rocky", "8", false, true),
+            ("rocky", "9", true, true),
+            ("amazon-linux", "2", false, true),
+            ("amazon-linux", "2023", true, true),
+            ("fedora", "32", false, true),
+            ("fedora", "rawhide", true, true),
+            ("opensuse-leap", "15.6", false, true),
+            ("alpine", "3.5", true, false),
+            ("alpine", "3.6", true, true),
+            ("alpine", "3.20", true, true),
+            ("alpine", "edge", true, true),
+            ("wolfi", "20230201", true, true),
+            ("gentoo", "1", true, true),
+        ] {
+            let expected = SignaturesRead { eddsa, rsa256 };
+            assert_eq!(signatures_read(&target(distribution, version)), expected, "{distribution} {version}");
         }
     }
 

@@ -158,6 +158,8 @@ settings! {
         key_file: Located<String> = string("key-file"),
         passphrase_file: Located<String> = string("passphrase-file"),
         keyring: Located<String> = string("keyring"),
+        apk_key: Located<String> = string("apk-key"),
+        apk_key_name: Located<String> = string("apk-key-name"),
     }
 }
 
@@ -312,6 +314,8 @@ impl ProjectFile {
             ("sign.key-file", &sign.key_file),
             ("sign.passphrase-file", &sign.passphrase_file),
             ("sign.keyring", &sign.keyring),
+            ("sign.apk-key", &sign.apk_key),
+            ("sign.apk-key-name", &sign.apk_key_name),
             ("publish.to", &publish.to),
             ("publish.public-url", &publish.public_url),
             ("publish.cloudfront", &publish.cloudfront),

@@ -31,6 +31,6 @@ pub mod version;
 
 pub use error::{Place, Problem, Problems, SourceFile};
 pub use file::ProjectFile;
-pub use plan::{EngineName, Facts, Plan, SigningKey, TargetPlan};
+pub use plan::{EngineName, Facts, Plan, SignaturesRead, SigningKey, TargetPlan};
 pub use project::{PROJECT_FILE, Project, Selection};
 pub use target::Target;

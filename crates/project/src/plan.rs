@@ -100,6 +100,10 @@ pub struct Plan {
     pub passphrase_file: Option<PathBuf>,
     /// The keyring of those who may sign, if the project has one.
     pub keyring: Option<PathBuf>,
+    /// The file with the RSA key that signs packages of apk.
+    pub apk_key: Option<PathBuf>,
+    /// What customers have its public part as, below `/etc/apk/keys`.
+    pub apk_key_name: Option<String>,
     /// Where the site is, as written; relative paths are relative to the root.
     pub publish_to: Option<String>,
     /// Where customers find the site.
@@ -132,6 +136,8 @@ pub struct TargetPlan {
     pub engine: EngineName,
     /// The image that a container of it is made from, whether it is built in one or not.
     pub base_image: BaseImage,
+    /// Which signatures its package manager reads.
+    pub reads: SignaturesRead,
     /// What is run.
     pub job: Job,
     /// What goes into the package.
@@ -140,6 +146,22 @@ pub struct TargetPlan {
     pub file_name: String,
     /// What the package is tagged with.
     pub tag: Elements,
+}
+
+/// Which signatures inside packages a target's package manager reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignaturesRead {
+    /// Whether its rpm verifies those by an Ed25519 key. An older one takes them for bad ones, and refuses the package.
+    pub eddsa: bool,
+    /// Whether its apk reads those with SHA-256.
+    pub rsa256: bool,
+}
+
+impl Default for SignaturesRead {
+    /// Those of today.
+    fn default() -> SignaturesRead {
+        SignaturesRead { eddsa: true, rsa256: true }
+    }
 }
 
 /// How the elements are ordered unless the project says otherwise.

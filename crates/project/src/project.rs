@@ -14,7 +14,7 @@ use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
     EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel,
-    container, fpm, spec,
+    container, distribution, fpm, spec,
 };
 
 /// Where the shared settings are, relative to the project.
@@ -135,6 +135,7 @@ impl Project {
             problems.extend(two);
             None
         });
+        let apk_key_name = self.apk_key_name(&mut problems);
         self.problems.clone().with_independent(problems).or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),
@@ -151,6 +152,8 @@ impl Project {
             signing_key,
             passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),
             keyring: self.keyring(),
+            apk_key: settings.sign.apk_key.as_ref().map(|file| self.root.join(&file.value)),
+            apk_key_name,
             publish_to: facts.publish_to.clone().or_else(|| text(&settings.publish.to)),
             public_url: text(&settings.publish.public_url),
             cloudfront,
@@ -197,6 +200,26 @@ impl Project {
             (None, Some(file)) => Ok(Some(SigningKey::File(self.root.join(&file.value)))),
             (None, None) => Ok(None),
         }
+    }
+
+    /// What customers have the RSA key of apk as: the named one, else the secret key's file and `.pub`.
+    fn apk_key_name(&self, problems: &mut Problems) -> Option<String> {
+        let sign = &self.shared.sign;
+        let named = sign.apk_key_name.as_ref().map(|name| (name.value.clone(), &name.place));
+        let of_file = sign.apk_key.as_ref().and_then(|file| {
+            let name = std::path::Path::new(&file.value).file_name()?.to_str()?;
+            Some((format!("{name}.pub"), &file.place))
+        });
+        let (name, place) = named.or(of_file)?;
+        let is_known = |c: char| c.is_ascii_alphanumeric() || "@._+-".contains(c);
+        if name.starts_with('.') || name.len() > 80 || !name.ends_with(".pub") || !name.chars().all(is_known)
+        {
+            let message = format!("`{}` cannot be the name of a public key of apk", name.escape_debug());
+            let help =
+                "apk-key-name = \"release@example.org.rsa.pub\": a file in /etc/apk/keys of your customers";
+            problems.push(Problem::at(place, message).help(help));
+        }
+        Some(name)
     }
 
     /// The keyring of those who may sign: the named one, else `dist/trustedkeys.gpg` where it is there.
@@ -370,7 +393,8 @@ impl Project {
             return None;
         }
         let (target, arch) = (target.clone(), facts.arch);
-        Some(TargetPlan { target, arch, format, engine, base_image, job, spec, file_name, tag })
+        let reads = distribution::signatures_read(&target);
+        Some(TargetPlan { target, arch, format, engine, base_image, reads, job, spec, file_name, tag })
     }
 }
 

@@ -80,6 +80,7 @@ fn upload(
             fingerprint: "0123456789ABCDEF0123456789ABCDEF01234567".to_owned(),
             others: Default::default(),
         },
+        native_signature: None,
         path,
         published: None,
         yanked: None,
@@ -88,7 +89,7 @@ fn upload(
         others: Default::default(),
     };
     let signature = fs_err::read(format!("{}.asc", file.display()))?;
-    Ok(Upload { package, file: file.to_owned(), signature })
+    Ok(Upload { package, file: file.to_owned(), signature, native_signature: None })
 }
 
 fn derived(head: &Head, _: &Current) -> Result<Vec<Object>, packhouse_publish::BoxError> {

@@ -25,7 +25,7 @@ pub enum Scope {
     Newest,
 }
 
-/// Judges a package's signature, given the package, a local file that holds it, and the signature.
+/// Judges a signature beside a package, given the package, a local file that holds it, and the signature.
 pub type SignatureCheck<'a> = &'a (dyn Fn(&Package, &Path, &[u8]) -> Result<(), BoxError> + Sync);
 
 /// What a walk over a site found.
@@ -254,16 +254,20 @@ impl Walk<'_> {
             let expected = (package.size, package.sha256);
             return Some(Problem::Digest { path, expected, found: (local.size, local.sha256) });
         }
-        let signature_path = package.signature.path.clone();
-        let signature = match self.source.read(&signature_path, SIGNATURE_LIMIT).await {
-            Ok(Some(signature)) => signature,
-            Ok(None) => return Some(Problem::Missing { path: signature_path }),
-            Err(error) => return Some(unreadable(signature_path, &error)),
-        };
-        match (self.check_signature)(package, &local.file, &signature) {
-            Ok(()) => None,
-            Err(error) => Some(Problem::Signature { path, reason: error.to_string() }),
+        for signature in package.signatures() {
+            let path = signature.path.clone();
+            let bytes = match self.source.read(&path, SIGNATURE_LIMIT).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => return Some(Problem::Missing { path }),
+                Err(error) => return Some(unreadable(path, &error)),
+            };
+            // Of two, it is said which.
+            let path = if *signature == package.signature { package.path.clone() } else { path };
+            if let Err(error) = (self.check_signature)(package, &local.file, &bytes) {
+                return Some(Problem::Signature { path, reason: error.to_string() });
+            }
         }
+        None
     }
 
     /// Compares the pointers with the head, and returns what no release names.

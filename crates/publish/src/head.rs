@@ -21,6 +21,8 @@
 //!   channels[]             the channels it was published to, sorted
 //!   signature.path         its detached signature on the site
 //!   signature.fingerprint  the primary key of the key that made it
+//!   native_signature       the same in the form that the format's own tools read, where that is a file beside the
+//!                          package: pacman's `.sig`
 //!   published              when it was published first, in Unix seconds
 //!   yanked.reason, .at     when it was withdrawn: why, and when; no pointer names it
 //!   rolled_back[]          the channels that went back to an earlier one; their pointers do not name it
@@ -168,6 +170,9 @@ pub struct Package {
     pub channels: BTreeSet<String>,
     /// Its detached signature.
     pub signature: Signature,
+    /// Its signature as the format's own tools read it, where that is a file beside the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native_signature: Option<Signature>,
     /// When it was published first, in Unix seconds; publishing sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<i64>,
@@ -185,10 +190,10 @@ pub struct Package {
     pub others: BTreeMap<String, Value>,
 }
 
-/// A package's detached signature.
+/// A signature beside a package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
-    /// Where it lies on the site: the package's path and `.asc`.
+    /// Where it lies on the site: the package's path and an ending, `.asc` for the one that every package has.
     pub path: ObjectPath,
     /// The fingerprint of the primary key whose key made it, in upper-case hexadecimal digits.
     pub fingerprint: String,
@@ -321,9 +326,10 @@ impl Head {
 
     /// Whether a package or a signature of the head has this name.
     pub fn names(&self, path: &ObjectPath) -> bool {
-        let text = path.as_str();
-        let signed = text.strip_suffix(".asc").and_then(|path| ObjectPath::new(path).ok());
-        self.package(path).is_some() || signed.is_some_and(|path| self.package(&path).is_some())
+        let stem = path.as_str().rsplit_once('.').and_then(|(stem, _)| ObjectPath::new(stem).ok());
+        let signed = stem.and_then(|stem| self.package(&stem));
+        self.package(path).is_some()
+            || signed.is_some_and(|package| package.signatures().any(|signature| signature.path == *path))
     }
 
     /// The newest package of a target (`ubuntu-22.04`), architecture and channel.
@@ -356,7 +362,7 @@ impl Head {
     ///
     /// A withdrawn package is not published again. One that was rolled back stays so.
     pub(crate) fn add(&mut self, package: &Package, now: i64) -> Result<()> {
-        self.retired.retain(|retired| retired.path != package.path && retired.path != package.signature.path);
+        self.retired.retain(|retired| package.paths().all(|path| *path != retired.path));
         match self.packages.binary_search_by(|other| other.path.cmp(&package.path)) {
             Err(index) => {
                 let package = Package { published: package.published.or(Some(now)), ..package.clone() };
@@ -384,6 +390,12 @@ impl Head {
                     return Err(Error::Yanked { path, reason: reason.clone() });
                 }
                 known.signature.fingerprint.clone_from(&package.signature.fingerprint);
+                match (&mut known.native_signature, &package.native_signature) {
+                    (Some(known), Some(new)) => known.fingerprint.clone_from(&new.fingerprint),
+                    // It was published before there was one.
+                    (known @ None, Some(new)) => *known = Some(new.clone()),
+                    (_, None) => {}
+                }
                 let new: Vec<_> = package.channels.difference(&known.channels).cloned().collect();
                 known.channels.extend(new.iter().cloned());
                 let known = known.clone();
@@ -490,7 +502,7 @@ impl Package {
         name::check("architecture", &self.arch, "_")?;
         name::check("format", &self.format, WORD)?;
         name::check("file name", &self.file_name, FILE_NAME)?;
-        name::check("fingerprint", &self.signature.fingerprint, "")?;
+        self.signatures().try_for_each(|signature| name::check("fingerprint", &signature.fingerprint, ""))?;
         if self.channels.is_empty() {
             return Err(Error::HeadContents { reason: format!("`{}` is in no channel", self.path) });
         }
@@ -499,8 +511,12 @@ impl Package {
             (self.path.as_str() == format!("{}/{}", self.distribution, self.file_name), "path"),
             (self.signature.path.as_str() == format!("{}.asc", self.path), "signature's path"),
             (self.target == format!("{}-{}", self.distribution, self.distribution_version), "target"),
+            (
+                self.native_signature.as_ref().is_none_or(|native| self.is_native(native)),
+                "native signature's path",
+            ),
             // These names are the site's own.
-            (![".asc", ".txt"].iter().any(|suffix| self.file_name.ends_with(suffix)), "file name"),
+            (![".asc", ".sig", ".txt"].iter().any(|suffix| self.file_name.ends_with(suffix)), "file name"),
             (
                 self.distribution != layout::HEAD && !layout::DERIVED.contains(&&*self.distribution),
                 "distribution",
@@ -514,6 +530,25 @@ impl Package {
 }
 
 impl Package {
+    /// Its signatures, as objects beside it.
+    pub fn signatures(&self) -> impl Iterator<Item = &Signature> {
+        std::iter::once(&self.signature).chain(&self.native_signature)
+    }
+
+    pub(crate) fn signatures_mut(&mut self) -> impl Iterator<Item = &mut Signature> {
+        std::iter::once(&mut self.signature).chain(&mut self.native_signature)
+    }
+
+    /// The names of its objects: the package and its signatures.
+    pub fn paths(&self) -> impl Iterator<Item = &ObjectPath> {
+        std::iter::once(&self.path).chain(self.signatures().map(|signature| &signature.path))
+    }
+
+    /// Whether it lies where a format's own signature does: the package's path and `.sig`.
+    fn is_native(&self, signature: &Signature) -> bool {
+        signature.path.as_str() == format!("{}.sig", self.path)
+    }
+
     /// Whether a channel's pointer may name it.
     pub fn is_offered_in(&self, channel: &str) -> bool {
         self.yanked.is_none() && self.channels.contains(channel) && !self.rolled_back.contains(channel)

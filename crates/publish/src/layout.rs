@@ -3,6 +3,7 @@
 //! ```text
 //! <distribution>/<package file>
 //! <distribution>/<package file>.asc                           detached, armored signature
+//! <distribution>/<package file>.sig                           pacman's: the same, binary
 //! <distribution>/<distribution>-<version>.<arch>.latest.txt   pointer: a file name and a newline
 //! releases.json                                               the head
 //! releases.asc keyring.gpg keyring.asc index.html install.sh  derived from the head

@@ -162,8 +162,7 @@ impl Head {
             .cloned()
             .collect();
         let leaving = self.packages.iter().filter(|package| retire.contains(&package.path));
-        let leaving: Vec<ObjectPath> =
-            leaving.flat_map(|package| [package.path.clone(), package.signature.path.clone()]).collect();
+        let leaving: Vec<ObjectPath> = leaving.flat_map(Package::paths).cloned().collect();
         self.packages.retain(|package| !retire.contains(&package.path));
         for path in leaving.iter().chain(&orphans) {
             let (path, others) = (path.clone(), BTreeMap::new());

@@ -12,7 +12,7 @@ use crate::head::HeadReader;
 use crate::refresh::refresh;
 use crate::{
     Body, BoxError, Created, Current, Error, Event, Head, Lifetime, Object, ObjectPath, Package, Pointer,
-    Result, Sha256, Standing, Store, Version, layout,
+    Result, Signature, Standing, Store, Version, layout,
 };
 
 /// How many objects are copied at once: enough to hide the latency of a bucket and the `fsync` of a disk.
@@ -40,7 +40,8 @@ pub struct Publication<'a> {
     pub check_signature: AdoptionCheck<'a>,
 }
 
-/// A package to publish. The caller has verified its signature.
+/// A package to publish. The caller has just read its file and verified its digest and its signatures; what is copied is
+/// compared with the digest once more.
 #[derive(Clone, Debug)]
 pub struct Upload {
     /// What the head will say.
@@ -49,6 +50,15 @@ pub struct Upload {
     pub file: PathBuf,
     /// Its armored signature.
     pub signature: Vec<u8>,
+    /// Its signature in the form of its format, where [`Package::native_signature`] names one.
+    pub native_signature: Option<Vec<u8>>,
+}
+
+impl Upload {
+    /// What the head will say of each signature, and the signature.
+    fn signatures(&self) -> impl Iterator<Item = (&Signature, &Vec<u8>)> {
+        self.package.signatures().zip(std::iter::once(&self.signature).chain(&self.native_signature))
+    }
 }
 
 /// What a publication did.
@@ -84,10 +94,10 @@ pub fn preview(head: &Head, packages: &[Package], now: i64) -> Result<Head> {
 /// called again whenever the head moved meanwhile, and blocks the calling task.
 ///
 /// # Errors
-/// Everything is checked before anything is written: [`Error::Name`], [`Error::SameName`], [`Error::OtherArch`],
-/// [`Error::SourceChanged`] for the files on this machine, then [`Error::Conflict`], [`Error::OtherTarget`],
-/// [`Error::OtherProject`] against the site. After that the storage may fail; the same call again does what is
-/// left.
+/// Everything is checked before anything is written: [`Error::Name`], [`Error::SameName`], [`Error::OtherArch`], then
+/// [`Error::Conflict`], [`Error::OtherTarget`], [`Error::OtherProject`] against the site. After that the storage may
+/// fail, and a file may turn out to have changed ([`Error::SourceChanged`]); nothing has become visible then, and the
+/// same call again does what is left.
 pub async fn publish<R>(
     store: &Store,
     publication: &Publication<'_>,
@@ -97,7 +107,7 @@ pub async fn publish<R>(
 where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
-    let mut contents = check_local(publication).await?;
+    let mut contents = check_local(publication)?;
     let mut heads = HeadReader::new(store);
     let mut looked = check_names(&mut heads, publication, &mut contents).await?;
     store.require_conditions().await?;
@@ -128,22 +138,27 @@ where
     Ok(Published { head, committed, written, moved })
 }
 
-/// A package and its signature, as objects.
+/// A package and its signatures, as objects.
 struct Content {
     package: Object,
     size: u64,
-    signature: Object,
+    signatures: Vec<Object>,
     /// Whether the package was on the site when that was looked at last.
     is_there: bool,
 }
 
-/// Checks what can be checked without the site, and reads every file once.
-async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
+/// Checks what can be checked without the site.
+fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
     crate::name::check("project's name", publication.name, "._+-")?;
     let mut targets = BTreeMap::new();
     let mut contents = Vec::with_capacity(publication.uploads.len());
-    for Upload { package, file, signature } in &publication.uploads {
+    for upload in &publication.uploads {
+        let Upload { package, file, native_signature, .. } = upload;
         package.check()?;
+        if package.native_signature.is_some() != native_signature.is_some() {
+            let reason = format!("the native signature of `{}` is named or there, not both", package.path);
+            return Err(Error::HeadContents { reason });
+        }
         if let Some(other) = targets.insert(package.path.clone(), package) {
             let path = package.path.clone();
             if other.target == package.target && other.arch != package.arch {
@@ -153,10 +168,13 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
             let (first, second) = (other.target.clone(), package.target.clone());
             return Err(Error::SameName { path, first, second });
         }
-        if signature.len() > SIGNATURE_LIMIT {
-            let (path, limit) = (PathBuf::from(package.signature.path.as_str()), SIGNATURE_LIMIT as u64);
+        if let Some((signature, _)) = upload.signatures().find(|(_, bytes)| bytes.len() > SIGNATURE_LIMIT) {
+            let (path, limit) = (PathBuf::from(signature.path.as_str()), SIGNATURE_LIMIT as u64);
             return Err(Error::TooLarge { path, limit });
         }
+        let object = |(signature, bytes): (&Signature, &Vec<u8>)| {
+            Object::immutable(signature.path.clone(), "application/pgp-signature", bytes.clone())
+        };
         contents.push(Content {
             package: Object {
                 path: package.path.clone(),
@@ -165,34 +183,11 @@ async fn check_local(publication: &Publication<'_>) -> Result<Vec<Content>> {
                 lifetime: Lifetime::Immutable,
             },
             size: package.size,
-            signature: Object::immutable(
-                package.signature.path.clone(),
-                "application/pgp-signature",
-                signature.clone(),
-            ),
+            signatures: upload.signatures().map(object).collect(),
             is_there: false,
         });
     }
-    let digest = |upload: &Upload| {
-        let (file, expected) = (upload.file.clone(), upload.package.sha256);
-        async move {
-            let (found, _) = digest_of_file(file.clone()).await?;
-            match found == expected {
-                true => Ok(()),
-                false => Err(Error::SourceChanged { path: file, expected, found }),
-            }
-        }
-    };
-    let digests: Vec<_> = publication.uploads.iter().map(digest).collect();
-    stream::iter(digests).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
     Ok(contents)
-}
-
-async fn digest_of_file(path: PathBuf) -> Result<(Sha256, u64)> {
-    let work = move || {
-        fs_err::File::open(&path).and_then(Sha256::of_reader).map_err(|source| Error::Read { path, source })
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
 }
 
 /// RFC 9110 content types; those of deb and rpm are what their distributions' mirrors send. apk and pacman have
@@ -273,7 +268,7 @@ async fn create_all(
                 store: store.clone(),
                 package: content.package.clone(),
                 size: content.size,
-                signature: content.signature.clone(),
+                signatures: content.signatures.clone(),
                 is_there: content.is_there,
                 told: told.clone(),
             };
@@ -301,12 +296,12 @@ async fn create_all(
     Ok(all)
 }
 
-/// The creation of one package and its signature.
+/// The creation of one package and its signatures.
 struct Creation {
     store: Store,
     package: Object,
     size: u64,
-    signature: Object,
+    signatures: Vec<Object>,
     is_there: bool,
     told: mpsc::UnboundedSender<Event>,
 }
@@ -335,19 +330,21 @@ impl Creation {
                 tell(Event::Done { path: path.clone() });
             }
         }
-        let path = &self.signature.path;
-        match self.store.create(&self.signature).await {
-            Ok(Created::New) => {
-                written.push(path.clone());
-                tell(Event::Done { path: path.clone() });
+        for signature in &self.signatures {
+            let path = &signature.path;
+            match self.store.create(signature).await {
+                Ok(Created::New) => {
+                    written.push(path.clone());
+                    tell(Event::Done { path: path.clone() });
+                }
+                Ok(Created::Identical) => tell(Event::Unchanged { path: path.clone() }),
+                // Signing again gives another signature of the same bytes; the published one stays.
+                Err(Error::Conflict { .. }) => {
+                    foreign.push(path.clone());
+                    tell(Event::Unchanged { path: path.clone() });
+                }
+                Err(error) => return Err(error),
             }
-            Ok(Created::Identical) => tell(Event::Unchanged { path: path.clone() }),
-            // Signing again gives another signature of the same bytes; the published one stays.
-            Err(Error::Conflict { .. }) => {
-                foreign.push(path.clone());
-                tell(Event::Unchanged { path: path.clone() });
-            }
-            Err(error) => return Err(error),
         }
         Ok(Creations { written, foreign })
     }
@@ -364,19 +361,26 @@ async fn adopt_signatures(
         return Ok(packages);
     }
     let (head, _) = read_head(heads, publication.name).await?;
-    for (package, Upload { file, signature, .. }) in packages.iter_mut().zip(&publication.uploads) {
-        let path = package.signature.path.clone();
-        if !foreign.contains(&path) {
-            continue;
-        }
-        if let Some((there, _)) = heads.store().read(&path).await?
-            && there != *signature
-        {
-            package.signature.fingerprint = match head.package(&package.path) {
-                Some(known) => known.signature.fingerprint.clone(),
-                None => (publication.check_signature)(file, &there)
-                    .map_err(|source| Error::ForeignSignature { path, source })?,
-            };
+    for (package, upload) in packages.iter_mut().zip(&publication.uploads) {
+        let known = head.package(&package.path).cloned();
+        for (index, (signature, bytes)) in upload.signatures().enumerate() {
+            let path = signature.path.clone();
+            if !foreign.contains(&path) {
+                continue;
+            }
+            if let Some((there, _)) = heads.store().read(&path).await?
+                && there != *bytes
+            {
+                let known = known.as_ref().and_then(|known| known.signatures().nth(index));
+                let fingerprint = match known {
+                    Some(known) => known.fingerprint.clone(),
+                    None => (publication.check_signature)(&upload.file, &there)
+                        .map_err(|source| Error::ForeignSignature { path, source })?,
+                };
+                if let Some(signature) = package.signatures_mut().nth(index) {
+                    signature.fingerprint = fingerprint;
+                }
+            }
         }
     }
     Ok(packages)
@@ -402,7 +406,7 @@ async fn commit(
     for attempt in 1..=ATTEMPTS {
         let (old, version) = read_head(heads, publication.name).await?;
         for package in packages {
-            let is_ours = |path| path == &package.path || path == &package.signature.path;
+            let is_ours = |path| package.paths().any(|ours| ours == path);
             if old.retired.iter().any(|retired| retired.deleting && is_ours(&retired.path)) {
                 return Err(Error::BeingDeleted { path: package.path.clone() });
             }

@@ -1,17 +1,22 @@
-//! Publishing to a bucket beside `aws s3 cp` and `rclone copy`: twelve packages of 30 MB to Moto's server on this
-//! machine; and one package to a site of ten thousand beside an empty one. docs/performance.md has the numbers.
+//! Publishing to a bucket beside `aws s3 cp` and `rclone copy`: twelve packages of 30 MB to two servers on this machine;
+//! and one package to a site of ten thousand beside one of forty. docs/performance.md has the numbers.
 //!
-//! The server is Python and takes most of the time, for every program the same.
+//! Moto's server is Python and takes most of the time, for every program the same; s3s-fs is quick.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
+use packhouse_clients::{S3Server, moto, s3s_fs};
 use wait4::Wait4 as _;
 
 use crate::{root, say};
+
+/// What opens the servers.
+const KEY: &str = "a";
+const SECRET: &str = "b";
 
 const PACKAGES: u32 = 12;
 const SIZE: usize = 30_000_000;
@@ -27,18 +32,19 @@ pub(crate) fn run(is_built: bool) -> Result<()> {
     let directory = root().join("target/bench/publishing");
     fs::create_dir_all(&directory)?;
     let packages = packages(&directory)?;
-    let server = Server::start()?;
+    let missing = "scripts/clients.sh installs it";
     say("| | program | wall | CPU |\n|---|---|---:|---:|");
-    for round in 0..3 {
-        for (name, mut command) in programs(&server, &packages, round)? {
-            let (wall, cpu) = measure(&mut command)?;
-            say(&format!(
-                "| 12 × 30 MB | {name} | {:.2} s | {:.2} s |",
-                wall.as_secs_f64(),
-                cpu.as_secs_f64()
-            ));
+    for (name, server) in [("s3s-fs", s3s_fs(KEY, SECRET)), ("Moto", moto())] {
+        let server = server.context(missing)?;
+        for round in 0..3 {
+            for (program, mut command) in programs(&server, &packages, round)? {
+                let (wall, cpu) = measure(&mut command)?;
+                let (wall, cpu) = (wall.as_secs_f64(), cpu.as_secs_f64());
+                say(&format!("| 12 × 30 MB to {name} | {program} | {wall:.2} s | {cpu:.2} s |"));
+            }
         }
     }
+    let server = s3s_fs(KEY, SECRET).context(missing)?;
     large_site(&server, &directory)
 }
 
@@ -63,14 +69,14 @@ fn packages(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn ours(server: &Server, site: &str) -> Command {
+fn ours(server: &S3Server, site: &str) -> Command {
     let mut command = Command::new(root().join("target/release/examples/publish_directory"));
-    server.reach(&mut command);
+    reach(server, &mut command);
     command.args([&format!("s3://bucket/{site}"), "1700000000", "stable"]);
     command
 }
 
-fn programs(server: &Server, packages: &[PathBuf], round: u32) -> Result<Vec<(&'static str, Command)>> {
+fn programs(server: &S3Server, packages: &[PathBuf], round: u32) -> Result<Vec<(&'static str, Command)>> {
     let directory = packages[0].parent().context("packages lie in a directory")?;
     let publish = || {
         let mut command = ours(server, &format!("ours-{round}"));
@@ -80,11 +86,11 @@ fn programs(server: &Server, packages: &[PathBuf], round: u32) -> Result<Vec<(&'
         command
     };
     let mut aws = Command::new("aws");
-    server.reach(&mut aws);
+    reach(server, &mut aws);
     aws.args(["s3", "cp", "--recursive", "--only-show-errors"]).arg(directory);
     aws.arg(format!("s3://bucket/aws-{round}/"));
     let mut rclone = Command::new("rclone");
-    server.reach(&mut rclone);
+    reach(server, &mut rclone);
     // It cannot use such a bundle with its own transport.
     rclone.env_remove("AWS_CA_BUNDLE").args(["copy", "-q", "--config", "/dev/null"]).arg(directory);
     rclone.arg(format!(
@@ -109,18 +115,16 @@ fn programs(server: &Server, packages: &[PathBuf], round: u32) -> Result<Vec<(&'
     Ok(there)
 }
 
-/// One small package to a site of ten thousand and to an empty one, the second time that somebody publishes there.
-fn large_site(server: &Server, directory: &Path) -> Result<()> {
-    for (name, packages) in [("an empty site", 0), ("a site of 10,000", 10_000)] {
+/// One small package to a site of ten thousand and to one of a package for each target.
+fn large_site(server: &S3Server, directory: &Path) -> Result<()> {
+    for (name, packages) in [("a site of 40", TARGETS), ("a site of 10,000", 10_000)] {
         let site = format!("site-{packages}");
-        if packages > 0 {
-            let head = directory.join("releases.json");
-            fs::write(&head, head_of(packages))?;
-            let mut seed = Command::new("aws");
-            server.reach(&mut seed);
-            seed.args(["s3", "cp", "--quiet"]).arg(&head).arg(format!("s3://bucket/{site}/releases.json"));
-            measure(&mut seed)?;
-        }
+        let head = directory.join("releases.json");
+        fs::write(&head, head_of(packages))?;
+        let mut seed = Command::new("aws");
+        reach(server, &mut seed);
+        seed.args(["s3", "cp", "--quiet"]).arg(&head).arg(format!("s3://bucket/{site}/releases.json"));
+        measure(&mut seed)?;
         for number in 0..4 {
             let path = directory.join(format!("small-{packages}_{number}.deb"));
             fs::write(&path, format!("{site} {number}"))?;
@@ -128,7 +132,7 @@ fn large_site(server: &Server, directory: &Path) -> Result<()> {
             let mut command = ours(server, &site);
             command.args(["debian", "1"]).arg(&path);
             let (wall, cpu) = measure(&mut command)?;
-            // The first makes the site, or its pointers.
+            // The first makes the site's pointers.
             if number > 0 {
                 let (wall, cpu) = (wall.as_secs_f64(), cpu.as_secs_f64());
                 say(&format!("| 1 package to {name} | packhouse | {wall:.2} s | {cpu:.2} s |"));
@@ -175,49 +179,8 @@ fn measure(command: &mut Command) -> Result<(Duration, Duration)> {
     Ok((begun.elapsed(), usage.rusage.utime + usage.rusage.stime))
 }
 
-/// Moto's server with a bucket named `bucket`.
-struct Server {
-    process: Child,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Server {
-    fn start() -> Result<Server> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let own = root().join("target/clients/bin/moto_server");
-        let program = if own.is_file() { own } else { PathBuf::from("moto_server") };
-        let process = Command::new(&program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("moto_server: scripts/clients.sh installs it")?;
-        let server = Server { process, port };
-        for _ in 0..300 {
-            std::thread::sleep(Duration::from_millis(200));
-            let mut make = Command::new("aws");
-            server.reach(&mut make);
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                measure(make.args(["s3", "mb", "s3://bucket"])).context("making a bucket, with `aws`")?;
-                return Ok(server);
-            }
-        }
-        bail!("moto_server does not start")
-    }
-
-    fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    fn reach(&self, command: &mut Command) {
-        command.env("AWS_ENDPOINT_URL", self.endpoint()).env("AWS_DEFAULT_REGION", "us-east-1");
-        command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
-    }
+/// What programs need to find the server.
+fn reach(server: &S3Server, command: &mut Command) {
+    command.env("AWS_ENDPOINT_URL", server.endpoint()).env("AWS_DEFAULT_REGION", "us-east-1");
+    command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
 }

@@ -147,6 +147,10 @@ pub(crate) const DEFAULT_BUDGET: u64 = 60 << 20;
 /// How much is gathered before a compressor sees it: callers write tar headers of 512 bytes.
 const PIECE: usize = 256 << 10;
 
+/// A stream up to this long is compressed as one whose length is known: xz and zstd then take tables for that length and
+/// not their level's, which take longer to fill (85 MiB at zstd 19) than a small package to compress.
+const SMALL: usize = 1 << 20;
+
 /// What is this large goes to the compressor as it is.
 const DIRECT: usize = 64 << 10;
 
@@ -165,11 +169,14 @@ pub(crate) struct Share {
 /// on, because output would depend on when it is called.
 pub struct Encoder<W: Write> {
     compression: Compression,
+    share: Share,
     gathered: Vec<u8>,
     stream: Inner<W>,
 }
 
 enum Inner<W: Write> {
+    /// Not begun: what is written is gathered, because a compressor that knows how little will come takes less.
+    Waiting(Option<W>),
     None(W),
     Gzip(gzip::Encoder<W>),
     Xz(xz::Encoder<W>),
@@ -196,18 +203,12 @@ impl<W: Write> Encoder<W> {
             let message = format!("{} has no such level: {compression:?}", compression.name());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let Share { threads, memory } = share;
-        let stream = match compression {
-            Compression::None => Inner::None(out),
-            Compression::Gzip(level) => Inner::Gzip(gzip::Encoder::new(level, threads, out)?),
-            Compression::Xz(level) => Inner::Xz(xz::Encoder::new(level, threads, memory, out)?),
-            Compression::Zstd(level) => Inner::Zstd(zstd::Encoder::new(level, threads, memory, out)?),
-            Compression::Bzip2(level) => {
-                let level = bzip2::Compression::new(u32::from(level));
-                Inner::Bzip2(Box::new(bzip2::write::BzEncoder::new(out, level)))
-            }
+        let (stream, piece) = match compression {
+            // zstd's tables of lower levels are small, and what it would take instead compresses 1 % less at level 3.
+            Compression::Xz(_) | Compression::Zstd(5..) => (Inner::Waiting(Some(out)), 0),
+            _ => (Inner::begin(compression, share, None, out)?, PIECE),
         };
-        Ok(Encoder { compression, gathered: Vec::with_capacity(PIECE), stream })
+        Ok(Encoder { compression, share, gathered: Vec::with_capacity(piece), stream })
     }
 
     /// Ends the stream and returns `out`, which is not flushed.
@@ -215,8 +216,10 @@ impl<W: Write> Encoder<W> {
     /// # Errors
     /// When `out` fails.
     pub fn finish(mut self) -> io::Result<W> {
+        self.begin(Some(self.gathered.len()))?;
         self.pass_on()?;
         match self.stream {
+            Inner::Waiting(_) => unreachable!("it has begun"),
             Inner::None(out) => Ok(out),
             Inner::Gzip(encoder) => encoder.finish(),
             Inner::Xz(encoder) => encoder.finish(),
@@ -230,8 +233,10 @@ impl<W: Write> Encoder<W> {
     /// # Errors
     /// When `out` fails.
     pub(crate) fn seam(mut self) -> io::Result<(W, Seam)> {
+        self.begin(Some(self.gathered.len()))?;
         self.pass_on()?;
         let (out, seam) = match self.stream {
+            Inner::Waiting(_) => unreachable!("it has begun"),
             Inner::None(out) => (out, Kind::None),
             Inner::Gzip(encoder) => encoder.seam().map(|(out, seam)| (out, Kind::Gzip(seam)))?,
             Inner::Xz(encoder) => {
@@ -245,6 +250,16 @@ impl<W: Write> Encoder<W> {
         Ok((out, Seam(seam)))
     }
 
+    /// Begins the stream if it has not begun. `size` is how much will come, if that is known.
+    fn begin(&mut self, size: Option<usize>) -> io::Result<()> {
+        if let Inner::Waiting(out) = &mut self.stream
+            && let Some(out) = out.take()
+        {
+            self.stream = Inner::begin(self.compression, self.share, size, out)?;
+        }
+        Ok(())
+    }
+
     fn pass_on(&mut self) -> io::Result<()> {
         compress(&mut self.stream, &self.gathered)?;
         self.gathered.clear();
@@ -252,8 +267,31 @@ impl<W: Write> Encoder<W> {
     }
 }
 
+impl<W: Write> Inner<W> {
+    fn begin(compression: Compression, share: Share, size: Option<usize>, out: W) -> io::Result<Inner<W>> {
+        let Share { threads, memory } = share;
+        Ok(match compression {
+            Compression::None => Inner::None(out),
+            Compression::Gzip(level) => Inner::Gzip(gzip::Encoder::new(level, threads, out)?),
+            Compression::Xz(level) => Inner::Xz(match size {
+                Some(size) => xz::Encoder::small(level, size, out)?,
+                None => xz::Encoder::new(level, threads, memory, out)?,
+            }),
+            Compression::Zstd(level) => Inner::Zstd(match size {
+                Some(size) => zstd::Encoder::small(level, size, out)?,
+                None => zstd::Encoder::new(level, threads, memory, out)?,
+            }),
+            Compression::Bzip2(level) => {
+                let level = bzip2::Compression::new(u32::from(level));
+                Inner::Bzip2(Box::new(bzip2::write::BzEncoder::new(out, level)))
+            }
+        })
+    }
+}
+
 fn compress<W: Write>(stream: &mut Inner<W>, bytes: &[u8]) -> io::Result<()> {
     match stream {
+        Inner::Waiting(_) => Err(io::Error::other("the stream could not be begun")),
         Inner::None(out) => out.write_all(bytes),
         Inner::Gzip(encoder) => encoder.write_all(bytes),
         Inner::Xz(encoder) => encoder.write(bytes),
@@ -264,6 +302,14 @@ fn compress<W: Write>(stream: &mut Inner<W>, bytes: &[u8]) -> io::Result<()> {
 
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if matches!(self.stream, Inner::Waiting(_)) {
+            if self.gathered.len() + bytes.len() <= SMALL {
+                self.gathered.extend_from_slice(bytes);
+                return Ok(bytes.len());
+            }
+            self.begin(None)?;
+            self.pass_on()?;
+        }
         // What is large already need not be copied once more.
         if bytes.len() >= DIRECT {
             self.pass_on()?;

@@ -29,14 +29,15 @@ impl Sign {
         let now = environment.now.into();
         let signed: Vec<(PathBuf, String)> = if self.files.is_empty() {
             let manifest = ops::sign_manifest(&plan, &keys, now, &on_event)?;
-            let signatures = manifest.packages.into_iter().filter_map(|built| built.signature);
+            let signatures = (manifest.packages.into_iter())
+                .flat_map(|built| built.native_signature.into_iter().chain(built.signature));
             signatures
                 .map(|signature| (PathBuf::from("pkg").join(signature.file), signature.fingerprint))
                 .collect()
         } else {
             let files: Vec<PathBuf> =
                 self.files.iter().map(|file| environment.current_directory.join(file)).collect();
-            let signed = ops::sign_files(&files, &keys, now)?;
+            let signed = ops::sign_files(&files, &keys, now, &on_event)?;
             signed.into_iter().map(|(path, fingerprint)| (path, fingerprint.to_string())).collect()
         };
         context.output.json(&serde_json::json!({ "event": "signed", "signatures": signed }));

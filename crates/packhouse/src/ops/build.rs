@@ -177,9 +177,12 @@ fn record(plan: &Plan, built: &[Built]) -> Result<()> {
         replaced
     })?;
     for old in replaced {
-        let path = manifest::directory(&plan.root).join(&old.file);
-        for path in [PathBuf::from(format!("{}.asc", path.display())), path] {
-            match fs::remove_file(path) {
+        let directory = manifest::directory(&plan.root);
+        // A signature may be there that a run which was killed did not enter.
+        for name in
+            old.files().map(str::to_owned).chain([format!("{}.asc", old.file), format!("{}.sig", old.file)])
+        {
+            match fs::remove_file(directory.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
@@ -331,7 +334,9 @@ impl Workers<'_> {
             file: target.file_name.clone(),
             size,
             sha256: sha256.to_string(),
+            unsigned_sha256: None,
             signature: None,
+            native_signature: None,
         }
     }
 

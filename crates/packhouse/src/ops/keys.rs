@@ -12,7 +12,7 @@ use fs_err as fs;
 use packhouse_project::{Plan, SigningKey};
 use packhouse_sign::{Certificate, KeySource, Keyring, Secret, Signer, generate};
 
-use super::{Event, OnEvent, UsageError};
+use super::{ApkKey, Event, OnEvent, UsageError};
 use crate::environment::{Environment, SIGNING_KEY, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
 
 /// How long a development key lasts: long enough to forget, short enough not to outlive the machine.
@@ -24,6 +24,8 @@ pub struct Keys {
     pub signer: Box<dyn Signer>,
     /// Who may.
     pub keyring: Keyring,
+    /// What signs packages of apk, if the project has it.
+    pub apk: Option<ApkKey>,
 }
 
 /// The key for machines that have no other.
@@ -56,7 +58,7 @@ impl Keys {
         };
         let keyring = read_keyring(path, on_event)?;
         check_member(signer.as_ref(), &keyring, path, now)?;
-        Ok(Keys { signer, keyring })
+        Ok(Keys { signer, keyring, apk: ApkKey::open(plan, environment)? })
     }
 
     fn development(plan: &Plan, environment: &Environment, on_event: OnEvent<'_>) -> Result<Keys> {
@@ -82,7 +84,7 @@ impl Keys {
             }
             None => Keyring::from_certificates([certificate.clone()]),
         };
-        Ok(Keys { signer, keyring })
+        Ok(Keys { signer, keyring, apk: ApkKey::open(plan, environment)? })
     }
 }
 

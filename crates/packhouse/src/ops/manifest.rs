@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
+use packhouse_package::Format;
+use packhouse_publish::Sha256;
 use serde::{Deserialize, Serialize};
 
 use super::UsageError;
@@ -57,12 +59,18 @@ pub struct Built {
     pub size: u64,
     /// Its digest, in hexadecimal digits.
     pub sha256: String,
+    /// Of a package that holds its signature, the digest of the same without: as it was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned_sha256: Option<String>,
     /// Its signature, once it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<BuiltSignature>,
+    /// Its signature in the form of its format, where that is a file beside it (pacman).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native_signature: Option<BuiltSignature>,
 }
 
-/// A detached signature in `pkg/`.
+/// A signature beside a package in `pkg/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltSignature {
     /// Its file.
@@ -74,6 +82,39 @@ pub struct BuiltSignature {
 /// The directory that builds leave their results in.
 pub fn directory(root: &Path) -> PathBuf {
     root.join("pkg")
+}
+
+impl Built {
+    /// The package's format.
+    ///
+    /// # Errors
+    /// When this version does not know it.
+    pub(super) fn format(&self) -> Result<Format> {
+        Format::parse(&self.format).ok_or_else(|| {
+            let message = format!("pkg/manifest.json: `{}` is no format of a package", self.format);
+            UsageError::new(message, "build its target again").into()
+        })
+    }
+
+    /// Its digest.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(super) fn digest(&self) -> Result<Sha256> {
+        self.sha256.parse().with_context(|| format!("the digest of {} in pkg/manifest.json", self.file))
+    }
+
+    /// The package's file, and those of its signatures.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let signatures = self.signature.iter().chain(&self.native_signature);
+        std::iter::once(&*self.file).chain(signatures.map(|signature| &*signature.file))
+    }
+
+    /// It has other bytes now, which those beside it are not of.
+    pub(super) fn forget_signatures(&mut self) {
+        self.signature = None;
+        self.native_signature = None;
+    }
 }
 
 impl Manifest {
@@ -106,8 +147,7 @@ impl Manifest {
         }
         // File names of a manifest are joined to paths: they must be names.
         for built in &manifest.packages {
-            let names = [Some(&built.file), built.signature.as_ref().map(|signature| &signature.file)];
-            for name in names.into_iter().flatten() {
+            for name in built.files() {
                 if name.is_empty() || name.starts_with('.') || name.contains('/') {
                     return Err(unreadable(format!("`{name}` is not a file name")).into());
                 }
@@ -128,6 +168,11 @@ impl Manifest {
         }
     }
 
+    /// The package in that file with that digest.
+    pub(super) fn find_mut(&mut self, file: &str, sha256: &str) -> Option<&mut Built> {
+        self.packages.iter_mut().find(|built| built.file == file && built.sha256 == sha256)
+    }
+
     /// Changes the manifest of the project at `root`: read, changed and written while no other run does.
     ///
     /// A manifest of another project is replaced.
@@ -135,6 +180,19 @@ impl Manifest {
     /// # Errors
     /// When `pkg/` cannot be read or written to.
     pub fn update<T>(root: &Path, name: &str, change: impl FnOnce(&mut Manifest) -> T) -> Result<T> {
+        Manifest::update_then(root, name, change, Ok)
+    }
+
+    /// As [`Manifest::update`], and then `rest` with what `change` gave, before another run may change it.
+    ///
+    /// # Errors
+    /// As [`Manifest::update`], and what `rest` gives.
+    pub fn update_then<T, U>(
+        root: &Path,
+        name: &str,
+        change: impl FnOnce(&mut Manifest) -> T,
+        rest: impl FnOnce(T) -> Result<U>,
+    ) -> Result<U> {
         // The lock goes with the file's last descriptor, so also with a process that is killed.
         let lock = fs::File::create(directory(root).join(".manifest.lock"))?;
         lock.file().lock()?;
@@ -142,7 +200,7 @@ impl Manifest {
         let mut manifest = known.unwrap_or_else(|| Manifest::new(name));
         let result = change(&mut manifest);
         manifest.write(root)?;
-        Ok(result)
+        rest(result)
     }
 
     /// Writes the manifest whole.
@@ -220,7 +278,9 @@ mod tests {
             file: format!("{target}.deb"),
             size: 0,
             sha256: String::new(),
+            unsigned_sha256: None,
             signature: None,
+            native_signature: None,
         }
     }
 

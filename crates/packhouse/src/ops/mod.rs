@@ -49,7 +49,7 @@ pub use publish::{PublishOptions, PublishReport, Site, publish};
 pub use release::{ReleaseOptions, ReleaseReport, Unpublished, release};
 pub use repair::{Repaired, repair};
 pub use rollback::roll_back;
-pub use sign::{sign_files, sign_manifest};
+pub use sign::{ApkKey, check_keys, sign_files, sign_manifest};
 pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
 pub use verify::{

@@ -1,15 +1,18 @@
 //! Puts the packages of `pkg/` on the distribution site, with everything that is derived from its releases.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use packhouse_project::Plan;
 use packhouse_publish::{
-    Access, BoxError, CloudFront, Current, Derived, Event as PublishEvent, Head, Object, ObjectPath, Package,
-    Pointer, Publication, ReleaseList, Sha256, Signature, Store, Upload, layout, publish as publish_to,
+    Access, BoxError, CloudFront, Current, Derived, Digesting, Event as PublishEvent, Head, Object,
+    ObjectPath, Package, Pointer, Publication, ReleaseList, Sha256, Signature, Store, Upload, layout,
+    publish as publish_to,
 };
 use packhouse_sign::{Verified, verify_detached};
 use packhouse_site::{KeyInfo, Location, SiteInfo};
@@ -148,14 +151,9 @@ pub(super) async fn manifest(
 ) -> Result<PublishReport> {
     let now: SystemTime = environment.now.into();
     let directory = manifest::directory(&plan.root);
-    let mut uploads = Vec::with_capacity(manifest.packages.len());
-    let mut signed_by = None;
-    for built in &manifest.packages {
-        let (upload, verified) = upload(built, &directory, keys, options, now)?;
-        uploads.push(upload);
-        signed_by = Some(verified);
-    }
-    let signed_by = signed_by.context("there is nothing to publish")?;
+    let verified = verify_all(&manifest.packages, |built| upload(built, &directory, keys, options, now))?;
+    let (uploads, mut signers): (Vec<Upload>, Vec<Verified>) = verified.into_iter().unzip();
+    let signed_by = signers.pop().context("there is nothing to publish")?;
     on_event(Event::Publishing {
         packages: uploads.len(),
         bytes: uploads.iter().map(|upload| upload.package.size).sum(),
@@ -205,12 +203,35 @@ fn forward(event: PublishEvent, on_event: OnEvent<'_>) {
     match event {
         PublishEvent::Progress { bytes, .. } => on_event(Event::Uploaded { bytes }),
         PublishEvent::Done { path } | PublishEvent::Unchanged { path }
-            if !path.as_str().ends_with(".asc") =>
+            if ![".asc", ".sig"].iter().any(|ending| path.as_str().ends_with(ending)) =>
         {
             on_event(Event::PackageDone);
         }
         _ => {}
     }
+}
+
+/// Asks of each package, on as many threads as there are processors; the first error of their order.
+fn verify_all<T: Send>(packages: &[Built], ask: impl Fn(&Built) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(packages.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut answers = Vec::new();
+        while let Some((number, built)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            packages.get(number).map(|built| (number, built))
+        } {
+            answers.push((number, ask(built)));
+        }
+        answers
+    };
+    let mut answers: Vec<(usize, Result<T>)> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let joined = running.into_iter().map(|thread| thread.join());
+        joined.flat_map(|answers| answers.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    answers.sort_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// A package that is ready to go: signed by a trusted key, over just these bytes.
@@ -222,28 +243,40 @@ fn upload(
     now: SystemTime,
 ) -> Result<(Upload, Verified)> {
     let file = directory.join(&built.file);
-    let asc = sign::signature_path(&file);
-    let signature = fs::read(&asc).map_err(|_| {
-        let message = format!("{} is not signed: there is no {}", built.file, asc.display());
-        UsageError::new(message, "run `packhouse sign` first; `packhouse release` does it all")
-    })?;
+    let format = built.format()?;
     let context = || format!("{} is not published: its signature is not to be trusted", built.file);
-    let verified =
-        verify_detached(&signature, &mut fs::File::open(&file)?, &keys.keyring, now).with_context(context)?;
+    let read = |beside: &Path| -> Result<(Vec<u8>, Verified)> {
+        let signature = sign::native::read_signature(beside).map_err(|_| {
+            let message = format!("{} is not signed: there is no {}", built.file, beside.display());
+            UsageError::new(message, "run `packhouse sign` first; `packhouse release` does it all")
+        })?;
+        // The digest, too: a package is read once before it is published.
+        let mut data = Digesting::new(fs::File::open(&file)?);
+        let verified = verify_detached(&signature, &mut data, &keys.keyring, now).with_context(context)?;
+        if data.finish().0 != built.digest()? {
+            return Err(sign::not_listed(&file).into());
+        }
+        Ok((signature, verified))
+    };
+    let (signature, verified) = read(&sign::signature_path(&file))?;
+    // A package without one inside is vouched for by the one beside it; one that is there must be good.
+    sign::native::verify(&file, format, keys, now).with_context(context)?;
+    let native = sign::native::beside(&file, format).map(|beside| read(&beside)).transpose()?;
     let path = ObjectPath::new(format!("{}/{}", built.distribution, built.file))?;
-    let package = Package {
-        signature: Signature {
-            path: ObjectPath::new(format!("{path}.asc"))?,
+    let signature_at = |ending: &str, verified: &Verified| -> Result<Signature> {
+        Ok(Signature {
+            path: ObjectPath::new(format!("{path}{ending}"))?,
             fingerprint: verified.fingerprint.to_string(),
             others: BTreeMap::new(),
-        },
+        })
+    };
+    let package = Package {
+        signature: signature_at(".asc", &verified)?,
+        native_signature: native.as_ref().map(|(_, verified)| signature_at(".sig", verified)).transpose()?,
         path,
         file_name: built.file.clone(),
         size: built.size,
-        sha256: built
-            .sha256
-            .parse()
-            .with_context(|| format!("the digest of {} in pkg/manifest.json", built.file))?,
+        sha256: built.digest()?,
         target: built.target.clone(),
         distribution: built.distribution.clone(),
         distribution_version: built.distribution_version.clone(),
@@ -260,7 +293,8 @@ fn upload(
         pinned: false,
         others: BTreeMap::new(),
     };
-    Ok((Upload { package, file, signature }, verified))
+    let native_signature = native.map(|(signature, _)| signature);
+    Ok((Upload { package, file, signature, native_signature }, verified))
 }
 
 /// Renders what is derived from the head.

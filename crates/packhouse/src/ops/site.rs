@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use packhouse_package::Signing;
 use packhouse_project::Plan;
 use packhouse_publish::{
     Access, Head, ObjectPath, Package, Pointer, Sha256, Signature, SiteReport, Store, check_site, layout,
@@ -10,7 +11,7 @@ use packhouse_publish::{
 };
 use serde::Serialize;
 
-use super::manifest::Manifest;
+use super::manifest::{Built, Manifest};
 use super::publish::{DEFAULT_SITE, Site};
 use super::verify::Scratch;
 use crate::environment::Environment;
@@ -122,7 +123,12 @@ pub async fn plan_site(plan: &Plan, environment: &Environment) -> Result<SitePla
     for target in &plan.targets {
         let built = manifest.iter().flat_map(|manifest| &manifest.packages);
         let built = built.into_iter().find(|built| built.file == target.file_name);
-        let package = package(plan, target, built.map(|built| (built.sha256.as_str(), built.size)), &before)?;
+        // What holds its signature has other bytes once it is signed.
+        let is_final = |built: &&Built| {
+            built.signature.is_some() || !matches!(target.format.get().signing(), Signing::Inside(_))
+        };
+        let digest = built.filter(is_final).map(|built| (built.sha256.as_str(), built.size));
+        let package = package(plan, target, digest, &before)?;
         planned.push(PlannedPackage {
             target: package.target.clone(),
             path: package.path.clone(),
@@ -142,8 +148,7 @@ pub async fn plan_site(plan: &Plan, environment: &Environment) -> Result<SitePla
         .map(|(path, to)| MovedPointer { path: path.clone(), from: now.get(path).cloned(), to: to.clone() })
         .collect();
     let new = after.packages.iter().filter(|package| before.package(&package.path).is_none());
-    let mut added: Vec<ObjectPath> =
-        new.flat_map(|package| [package.path.clone(), package.signature.path.clone()]).collect();
+    let mut added: Vec<ObjectPath> = new.flat_map(Package::paths).cloned().collect();
     let mut replaced = Vec::new();
     let (new_pointers, old_pointers): (Vec<_>, Vec<_>) =
         moved.iter().partition(|pointer| pointer.from.is_none());
@@ -188,13 +193,17 @@ fn package(
         (None, Some(there)) => (there.sha256, there.size),
         (None, None) => (Sha256::of(b""), 0),
     };
-    let signature = match there {
-        Some(there) => there.signature.clone(),
-        None => Signature {
-            path: ObjectPath::new(format!("{path}.asc"))?,
-            fingerprint: "0".repeat(40),
-            others: BTreeMap::new(),
-        },
+    let planned = |ending: &str| -> Result<Signature> {
+        let path = ObjectPath::new(format!("{path}{ending}"))?;
+        Ok(Signature { path, fingerprint: "0".repeat(40), others: BTreeMap::new() })
+    };
+    let signature = there.map_or_else(|| planned(".asc"), |there| Ok(there.signature.clone()))?;
+    let native_signature = match target.format.get().signing() {
+        Signing::Beside(ending) => {
+            let known = there.and_then(|there| there.native_signature.clone());
+            Some(known.map_or_else(|| planned(ending), Ok)?)
+        }
+        _ => None,
     };
     Ok(Package {
         file_name: target.file_name.clone(),
@@ -211,6 +220,7 @@ fn package(
         revision: target.tag.revision.clone().unwrap_or_default(),
         channels: [plan.channel.clone()].into(),
         signature,
+        native_signature,
         path,
         published: None,
         yanked: None,

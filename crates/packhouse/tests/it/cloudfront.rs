@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use packhouse_clients::Moto;
+use packhouse_clients::S3Server;
 
 use crate::project::{Project, Run, arch};
 
@@ -109,7 +109,7 @@ fn project(id: &str) -> Project {
     project
 }
 
-fn run(project: &Project, moto: &Moto, cdn: &str, time: &str, arguments: &str) -> Run {
+fn run(project: &Project, moto: &S3Server, cdn: &str, time: &str, arguments: &str) -> Run {
     let variables = [
         ("AWS_ENDPOINT_URL_S3", moto.endpoint()),
         ("AWS_ENDPOINT_URL_CLOUDFRONT", cdn.to_owned()),

@@ -23,11 +23,20 @@ pub fn key(user_id: &str) -> Option<Key> {
 
 /// Makes a key with a pass phrase.
 pub fn protected_key(user_id: &str, passphrase: &str) -> Option<Key> {
+    make(user_id, passphrase, "ed25519")
+}
+
+/// Makes a key of this algorithm, as gpg calls it.
+pub fn key_of(user_id: &str, algorithm: &str) -> Option<Key> {
+    make(user_id, "", algorithm)
+}
+
+fn make(user_id: &str, passphrase: &str, algorithm: &str) -> Option<Key> {
     packhouse_clients::find(["gpg", "gpgconf"])?;
     // The agent's socket is in it: the path must be short.
     let home = tempfile::Builder::new().prefix("ph-").tempdir_in("/tmp").unwrap();
     let mut key = Key { home, fingerprint: String::new(), public: vec![], revoked: vec![], keybox: vec![] };
-    key.gpg(&["--passphrase", passphrase, "--quick-gen-key", user_id, "ed25519", "sign", "never"]);
+    key.gpg(&["--passphrase", passphrase, "--quick-gen-key", user_id, algorithm, "sign", "never"]);
     let listing = String::from_utf8(key.gpg(&["--with-colons", "--list-keys"])).unwrap();
     let line = listing.lines().find(|line| line.starts_with("fpr:")).unwrap();
     key.fingerprint = line.split(':').nth(9).unwrap().to_owned();
@@ -56,6 +65,11 @@ impl Key {
     pub fn secret(&self, passphrase: &str) -> String {
         let secret = ["--armor", "--passphrase", passphrase, "--export-secret-keys"];
         String::from_utf8(self.gpg(&secret)).unwrap()
+    }
+
+    /// The public key, armored, as rpm imports it.
+    pub fn armored(&self) -> String {
+        String::from_utf8(self.gpg(&["--armor", "--export"])).unwrap()
     }
 
     /// A detached, armored signature by gpg.

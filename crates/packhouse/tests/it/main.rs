@@ -23,6 +23,7 @@ mod interrupted;
 mod json;
 mod keys;
 mod names;
+mod native_signatures;
 mod private_copy;
 mod problems;
 mod project;

@@ -39,6 +39,14 @@ fn large(directory: &Path, fill: u8) -> (Object, Vec<u8>) {
 
 /// The suite. `store` is empty.
 async fn conforms(store: &Store) {
+    conforms_alone(store).await;
+    races(store).await;
+    assert!(store.list("").await.unwrap().iter().all(|listed| !listed.path.as_str().contains(".packhouse")));
+    store.clean_up().await.unwrap();
+}
+
+/// What storage does for one publisher.
+async fn conforms_alone(store: &Store) {
     let scratch = tempfile::tempdir().unwrap();
     store.require_conditions().await.unwrap();
     assert_eq!(store.conditional_writes().await.unwrap(), ConditionalWrites::Honoured);
@@ -46,9 +54,6 @@ async fn conforms(store: &Store) {
     mutable_objects(store).await;
     large_objects(store, scratch.path()).await;
     listing_and_deleting(store).await;
-    races(store).await;
-    assert!(store.list("").await.unwrap().iter().all(|listed| !listed.path.as_str().contains(".packhouse")));
-    store.clean_up().await.unwrap();
 }
 
 async fn immutable_objects(store: &Store) {
@@ -222,8 +227,16 @@ async fn moto_conforms_and_behind_a_proxy_that_strips_conditions_is_refused() {
     refuses_without_a_promise("careless", &stripped).await;
 }
 
+/// Another server that somebody else wrote. Two of its conditional writes that meet may both win.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s3s_fs_conforms_where_nobody_else_publishes() {
+    let Some(server) = packhouse_clients::s3s_fs("AKIDEXAMPLE", "wJalrXUtnFEMI/SECRET") else { return };
+    let access = access(Dialect::S3, &server.endpoint());
+    conforms_alone(&open(Dialect::S3, "dist/x", &access)).await;
+}
+
 /// Sixteen programs that publish different targets to one new site.
-async fn sixteen_processes(moto: &packhouse_clients::Moto) {
+async fn sixteen_processes(moto: &packhouse_clients::S3Server) {
     let packages = tempfile::tempdir().unwrap();
     let mut children = Vec::new();
     for number in 0..16 {

@@ -47,6 +47,7 @@ impl Site {
                 fingerprint: KEY.into(),
                 others: BTreeMap::new(),
             },
+            native_signature: None,
             path,
             file_name: file_name.into(),
             size: contents.len() as u64,
@@ -67,7 +68,8 @@ impl Site {
             pinned: false,
             others: BTreeMap::new(),
         };
-        Upload { package, file, signature: format!("signature of {contents}").into_bytes() }
+        let signature = format!("signature of {contents}").into_bytes();
+        Upload { package, file, signature, native_signature: None }
     }
 
     pub async fn publish(&self, uploads: Vec<Upload>) -> Result<Published> {

@@ -39,7 +39,14 @@ struct Record {
 
 impl<W: Write> Encoder<W> {
     pub(super) fn new(level: u8, threads: NonZeroUsize, budget: u64, out: W) -> io::Result<Encoder<W>> {
-        let stream = builder(level)?.threads(threads_within(level, threads, budget)?).encoder()?;
+        let mut builder = builder(level, dictionary(level))?;
+        let stream = builder.threads(threads_within(level, threads, budget)?).encoder()?;
+        Ok(Encoder { out, stream, buffer: Vec::with_capacity(OUTPUT) })
+    }
+
+    /// For `size` bytes in all.
+    pub(super) fn small(level: u8, size: usize, out: W) -> io::Result<Encoder<W>> {
+        let stream = builder(level, dictionary_for(size, level))?.threads(1).encoder()?;
         Ok(Encoder { out, stream, buffer: Vec::with_capacity(OUTPUT) })
     }
 
@@ -88,12 +95,7 @@ impl<W: Write> Encoder<W> {
 impl Seam {
     /// The blocks that hold `tail`, and the end of the stream.
     pub(super) fn tail(&self, tail: &[u8]) -> io::Result<Vec<u8>> {
-        let mut options = LzmaOptions::new_preset(u32::from(self.level))?;
-        // What a level takes by itself is for more than a few documents; the least is 4 KiB (lzma(3)).
-        let dictionary = tail.len().next_power_of_two().clamp(4 << 10, dictionary(self.level) as usize);
-        options.dict_size(dictionary as u32);
-        let mut filters = Filters::new();
-        filters.lzma2(&options);
+        let filters = filters(self.level, dictionary_for(tail.len(), self.level))?;
         let stream = Stream::new_stream_encoder(&filters, Check::Crc64)?;
         let mut encoder = Encoder { out: Vec::new(), stream, buffer: Vec::with_capacity(OUTPUT) };
         encoder.write(tail)?;
@@ -178,12 +180,12 @@ fn malformed() -> io::Error {
 
 /// What `threads` take, in bytes.
 pub(super) fn memory(level: u8, threads: NonZeroUsize) -> io::Result<u64> {
-    Ok(builder(level)?.threads(count(threads)).memusage())
+    Ok(builder(level, dictionary(level))?.threads(count(threads)).memusage())
 }
 
 /// As many threads as fit into `budget` bytes, at least one.
 fn threads_within(level: u8, threads: NonZeroUsize, budget: u64) -> io::Result<u32> {
-    let mut builder = builder(level)?;
+    let mut builder = builder(level, dictionary(level))?;
     let mut count = count(threads);
     while count > 1 && builder.threads(count).memusage() > budget {
         count -= 1;
@@ -195,13 +197,24 @@ fn count(threads: NonZeroUsize) -> u32 {
     u32::try_from(threads.get()).unwrap_or(u32::MAX).clamp(1, 64)
 }
 
-fn builder(level: u8) -> io::Result<MtStreamBuilder> {
-    let mut filters = Filters::new();
-    filters.lzma2(&LzmaOptions::new_preset(u32::from(level))?);
+fn builder(level: u8, dictionary: u64) -> io::Result<MtStreamBuilder> {
     let mut builder = MtStreamBuilder::new();
     // CRC64 is xz's default check, and dpkg and rpm verify it.
-    builder.filters(filters).check(Check::Crc64).block_size(block(level));
+    builder.filters(filters(level, dictionary)?).check(Check::Crc64).block_size(block(level));
     Ok(builder)
+}
+
+fn filters(level: u8, dictionary: u64) -> io::Result<Filters> {
+    let mut options = LzmaOptions::new_preset(u32::from(level))?;
+    options.dict_size(dictionary as u32);
+    let mut filters = Filters::new();
+    filters.lzma2(&options);
+    Ok(filters)
+}
+
+/// What `size` bytes need of a level's dictionary; the least is 4 KiB (lzma(3)).
+fn dictionary_for(size: usize, level: u8) -> u64 {
+    (size.next_power_of_two() as u64).clamp(4 << 10, dictionary(level))
 }
 
 /// Blocks of twice the dictionary, at least 1 MiB. liblzma would take three times (xz(1), `--block-size`), which

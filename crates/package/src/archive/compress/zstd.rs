@@ -1,7 +1,7 @@
 //! One zstd frame (RFC 8878), compressed by several threads.
 //!
-//! Always zstd's multi-threaded encoder, whose jobs have a fixed size: its output differs from that of the
-//! single-threaded one, and does not depend on the number of threads. A frame that goes on behind a seam is
+//! zstd's multi-threaded encoder, whose jobs have a fixed size: its output differs from that of the single-threaded one,
+//! and does not depend on the number of threads. Only what is known to be short goes to the single-threaded one. A frame that goes on behind a seam is
 //! flushed there, which ends a block; the tail follows in blocks that need no compressor (section 3.1.1.2.2): as
 //! they are, or a byte and how often it comes. A tail is a few tar headers, which are mostly zeros, and documents
 //! that are compressed already.
@@ -38,6 +38,15 @@ impl<W: Write> Encoder<W> {
         encoder.set_parameter(CParameter::JobSize(job(level) << 20))?;
         // Never 0: that is the single-threaded encoder, whose output differs.
         encoder.set_parameter(CParameter::NbWorkers(threads_within(level, threads, budget)))?;
+        let hash = XxHash64::with_seed(0);
+        Ok(Encoder { writer: Writer::new(Checked { out, position: 0 }, encoder), hash, is_empty: true })
+    }
+
+    /// For `size` bytes in all.
+    pub(super) fn small(level: u8, size: usize, out: W) -> io::Result<Encoder<W>> {
+        let mut encoder = raw::Encoder::new(i32::from(level))?;
+        // At least a block, so that a tail's blocks fit into the window.
+        encoder.set_parameter(CParameter::SrcSizeHint(size.max(LARGEST) as u32))?;
         let hash = XxHash64::with_seed(0);
         Ok(Encoder { writer: Writer::new(Checked { out, position: 0 }, encoder), hash, is_empty: true })
     }

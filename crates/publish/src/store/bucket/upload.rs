@@ -6,6 +6,7 @@
 //! is something else (encryption with a customer's key, Azure, Google's multipart uploads) the object is read
 //! back.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -62,17 +63,41 @@ fn hex(digest: &[u8; 16]) -> String {
 
 /// What the ETag of an object with this body would be.
 pub(super) async fn expected_tag(body: &Body) -> Result<Expected> {
-    let mut pieces = Pieces::of(body).await?;
-    let mut digests = Vec::new();
-    let mut size = 0;
-    while let Some((piece, digest)) = pieces.next().await? {
-        size += piece.len() as u64;
-        digests.push(digest);
-    }
-    if digests.is_empty() {
-        digests.push(Md5::digest([]).into());
-    }
+    let path = match body {
+        Body::Bytes(bytes) => return Ok(Expected::new(&[Md5::digest(bytes).into()], bytes.len() as u64)),
+        Body::File { path, .. } => path.clone(),
+    };
+    let file = path.clone();
+    let digests = blocking(move || {
+        let file = fs_err::File::open(file)?;
+        let size = file.metadata()?.len();
+        Ok((digests_of_parts(file, part_size(size))?, size))
+    });
+    let (digests, size) = digests.await?.map_err(|source| Error::Read { path, source })?;
     Ok(Expected::new(&digests, size))
+}
+
+/// The MD5 digest of each part; an empty file has one.
+fn digests_of_parts(mut from: impl Read, part: u64) -> io::Result<Vec<[u8; 16]>> {
+    let mut digests = Vec::new();
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let (mut hasher, mut rest) = (Md5::new(), (&mut from).take(part));
+        let mut is_empty = true;
+        loop {
+            match rest.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => hasher.update(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            is_empty = false;
+        }
+        if is_empty && !digests.is_empty() {
+            return Ok(digests);
+        }
+        digests.push(hasher.finalize().into());
+    }
 }
 
 impl Bucket {
@@ -91,13 +116,14 @@ impl Bucket {
         }
         let (tag, expected) = match is_large {
             false => {
-                let bytes = pieces.whole().await?;
+                let (bytes, digest) = pieces.whole().await?;
                 pieces.check(object)?;
-                match self.create_small(object, bytes.clone()).await? {
+                let size = bytes.len() as u64;
+                match self.create_small(object, PutPayload::from(bytes)).await? {
                     Put::Found(created) => return Ok(created),
                     Put::Written(tag) => {
-                        on_bytes(bytes.len() as u64);
-                        (tag, Expected::new(&[Md5::digest(&bytes).into()], bytes.len() as u64))
+                        on_bytes(size);
+                        (tag, Expected::new(&[digest], size))
                     }
                 }
             }
@@ -124,9 +150,8 @@ impl Bucket {
         }
     }
 
-    async fn create_small(&self, object: &Object, bytes: Vec<u8>) -> Result<Put> {
+    async fn create_small(&self, object: &Object, payload: PutPayload) -> Result<Put> {
         let key = self.key(object.path.as_str())?;
-        let payload = PutPayload::from(bytes);
         let mut attempt = 1;
         loop {
             let options = PutOptions { mode: self.mode(None), ..attributes(object).into() };
@@ -436,7 +461,6 @@ impl Pieces {
                 let (file, part) = (Arc::clone(file), self.part);
                 let mut hasher = std::mem::take(&mut self.hasher);
                 let read = blocking(move || {
-                    use std::io::Read as _;
                     let mut bytes = Vec::with_capacity(usize::try_from(part.min(1 << 30)).unwrap_or(1 << 30));
                     (&*file).take(part).read_to_end(&mut bytes)?;
                     hasher.update(&bytes);
@@ -453,8 +477,8 @@ impl Pieces {
     }
 
     /// All of it at once.
-    async fn whole(&mut self) -> Result<Vec<u8>> {
-        Ok(self.next().await?.map(|(bytes, _)| bytes).unwrap_or_default())
+    async fn whole(&mut self) -> Result<(Vec<u8>, [u8; 16])> {
+        Ok(self.next().await?.unwrap_or_else(|| (Vec::new(), Md5::digest([]).into())))
     }
 
     /// Whether what was read is what the object should be.
@@ -470,8 +494,8 @@ impl Pieces {
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<std::io::Result<T>> {
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<io::Result<T>> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)
 }
 
@@ -487,6 +511,14 @@ mod tests {
             assert_eq!(part % (1 << 20), 0);
         }
         assert_eq!(part_size(30_000_000), PART);
+    }
+
+    #[test]
+    fn parts_are_hashed_each_by_itself() {
+        let md5 = |text: &str| -> [u8; 16] { Md5::digest(text).into() };
+        assert_eq!(digests_of_parts(&b""[..], 2).unwrap(), [md5("")]);
+        assert_eq!(digests_of_parts(&b"abcd"[..], 2).unwrap(), [md5("ab"), md5("cd")]);
+        assert_eq!(digests_of_parts(&b"abcde"[..], 2).unwrap(), [md5("ab"), md5("cd"), md5("e")]);
     }
 
     #[tokio::test]
