@@ -15,9 +15,10 @@ use tokio::process::{Child, Command};
 use crate::leftovers::{RUN_LABEL, Run};
 use crate::{Error, Result, log};
 
-/// Variables that no other program is given: what signs is no business of theirs (packhouse's `environment.rs`
-/// names them).
-pub(crate) const SIGNING_VARIABLES: [&str; 2] = ["PACKHOUSE_SIGNING_KEY", "PACKHOUSE_SIGNING_PASSPHRASE"];
+/// Variables that an engine's program is not given: what signs is no business of its (packhouse's `environment.rs`
+/// names them). It gets all others, since only its user knows what its contexts, plugins and credential helpers (which
+/// may need the keys of a cloud) look at; nothing of it reaches a container.
+const SIGNING_VARIABLES: [&str; 2] = ["PACKHOUSE_SIGNING_KEY", "PACKHOUSE_SIGNING_PASSPHRASE"];
 
 /// A line that is longer is cut before it is shown.
 const LONGEST_LINE: usize = 4096;

@@ -14,7 +14,6 @@ use std::process::Command;
 use fs_err as fs;
 use serde::Serialize;
 
-use crate::client::SIGNING_VARIABLES;
 use crate::{Error, Result};
 
 /// The directory that holds what earlier builds left; of it only what Git tracks is part of the source.
@@ -257,46 +256,60 @@ fn list(directory: &Path, which: &[&str]) -> Result<Vec<PathBuf>> {
 /// # Errors
 /// When there is no Git.
 pub fn git_version() -> Result<String> {
-    let output = Command::new("git").arg("--version").env("LC_ALL", "C").output().map_err(no_git)?;
+    let output = git().arg("--version").output().map_err(no_git)?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.trim().trim_start_matches("git version ").to_owned())
 }
 
-/// Variables that would point Git at another repository or change what arguments mean: set inside hooks and by
-/// `git rebase --exec` (`git rev-parse --local-env-vars`), and the pathspec switches of git(1).
-const GIT_VARIABLES: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_GRAFT_FILE",
-    "GIT_ICASE_PATHSPECS",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_LITERAL_PATHSPECS",
-    "GIT_NAMESPACE",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
+/// What Git gets of the environment: where its configuration is, and how it reaches a remote, which a partial clone
+/// may have to ask for files. Nothing else, least of all the secrets that CI systems keep there, and none of what would
+/// point it at another repository or change what arguments mean: hooks and `git rebase --exec` set those
+/// (`git rev-parse --local-env-vars`). Names from git(1), ssh(1) and curl(1).
+const ENVIRONMENT: &[&str] = &[
+    "ALL_PROXY",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "GIT_EXEC_PATH",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSL_CAINFO",
+    "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "LD_LIBRARY_PATH",
+    "LOGNAME",
+    "NO_PROXY",
+    "PATH",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "USER",
+    "XDG_CONFIG_HOME",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
-fn git_command(directory: &Path, arguments: &[&str]) -> Command {
+/// Git without a repository yet.
+fn git() -> Command {
     let mut command = Command::new("git");
+    // This crate looks at the environment here only: to hand it on, not to decide by it.
+    let kept = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.env_clear().envs(kept).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
+    command
+}
+
+fn git_command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = git();
     command
         .current_dir(directory)
         .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .env("GIT_OPTIONAL_LOCKS", "0");
-    for name in GIT_VARIABLES.iter().chain(&SIGNING_VARIABLES) {
-        command.env_remove(name);
-    }
+        .args(arguments);
     command
 }
 

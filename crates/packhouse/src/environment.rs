@@ -19,6 +19,12 @@ pub const SIGNING_PASSPHRASE: &str = "PACKHOUSE_SIGNING_PASSPHRASE";
 pub const SIGNING_PASSPHRASE_FILE: &str = "PACKHOUSE_SIGNING_PASSPHRASE_FILE";
 /// The RSA key, in PEM, that signs packages of apk, instead of the one that the project names; with `apk-key-name`.
 pub const APK_KEY: &str = "PACKHOUSE_APK_KEY";
+/// The armored secret key that is being replaced and still signs; goes before the project's.
+pub const RETIRING_KEY: &str = "PACKHOUSE_RETIRING_KEY";
+/// The pass phrase of the retiring key.
+pub const RETIRING_PASSPHRASE: &str = "PACKHOUSE_RETIRING_PASSPHRASE";
+/// A file with the pass phrase of the retiring key.
+pub const RETIRING_PASSPHRASE_FILE: &str = "PACKHOUSE_RETIRING_PASSPHRASE_FILE";
 /// What CI is building, as GitHub Actions sets it: `refs/heads/main`. Decides the channel.
 pub const GITHUB_REF: &str = "GITHUB_REF";
 /// Where the development key is kept: `$XDG_DATA_HOME/packhouse`, by default `~/.local/share/packhouse`.
@@ -144,6 +150,11 @@ const FOR_STORAGE: &[&str] = &[
     AZURE_FEDERATED_TOKEN_FILE,
 ];
 
+/// What a sign command gets besides what the project names: where programs and their files are, and the terminal
+/// that it may ask on.
+const FOR_SIGN_COMMANDS: &[&str] =
+    &["GPG_TTY", HOME, "LANG", "LC_ALL", "LOGNAME", "PATH", "TERM", TMPDIR, USER, "XDG_RUNTIME_DIR"];
+
 /// The variables, the clock and the current directory, as they were when the program started.
 pub struct Environment {
     variables: Vec<(String, String)>,
@@ -157,14 +168,25 @@ pub struct Environment {
     pub host: String,
     /// Its kernel's word for the architecture, as in `x86_64`.
     pub machine: String,
+    /// Asks the user for a secret; `None` where there is no terminal or nobody is to be asked.
+    pub ask: Option<Ask>,
 }
+
+/// Asks the user for a secret, with these words.
+pub type Ask = Box<dyn Fn(&str) -> std::io::Result<Secret> + Send + Sync>;
 
 impl Environment {
     /// Looks around. Variables that are not UTF-8 are left out: none that matters can be.
     ///
+    /// From here on the process may hold secrets, so that nothing dumps its memory any more: no core file (the limit),
+    /// no handler of crashes, and no debugger or reader of `/proc/PID/mem` and `/proc/PID/environ` of the same user
+    /// (`PR_SET_DUMPABLE`, proc(5)). Programs that it starts are as they would be without: `execve` resets the flag,
+    /// and the limit is the soft one, which they may raise.
+    ///
     /// # Errors
     /// When the current directory is gone.
     pub fn gather() -> std::io::Result<Environment> {
+        forbid_dumps();
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -176,6 +198,7 @@ impl Environment {
             current_directory: std::env::current_dir()?,
             now: Timestamp::now(),
             user: rustix::process::geteuid().as_raw(),
+            ask: None,
         })
     }
 
@@ -201,6 +224,13 @@ impl Environment {
         Access::new(known, self.get(HOME).map(PathBuf::from))
     }
 
+    /// The whole environment of a sign command: what every one gets, and the variables that the project names.
+    pub fn for_sign_command(&self, named: &[String]) -> Vec<(String, String)> {
+        let wanted =
+            |name: &str| FOR_SIGN_COMMANDS.contains(&name) || named.iter().any(|known| known == name);
+        self.variables.iter().filter(|(name, _)| wanted(name)).cloned().collect()
+    }
+
     /// The directory for builds, an absolute path.
     pub fn scratch(&self) -> PathBuf {
         self.current_directory
@@ -218,6 +248,13 @@ impl Environment {
     }
 }
 
+/// Both are hardening: where the system refuses one, a release is still made.
+fn forbid_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..getrlimit(Resource::Core) });
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -231,8 +268,9 @@ mod tests {
 
 <!-- Written from crates/packhouse/src/environment.rs; UPDATE_DOCS=1 cargo test -p packhouse writes it anew. -->
 
-Packhouse looks at these and at no others. An empty variable counts as unset. Programs that it runs for you (`docker`,
-`podman`, `git`, `gpg`) look at their own; so does the library that connects to buckets, at `HTTPS_PROXY`, `HTTP_PROXY`,
+Packhouse looks at these and at no others. An empty variable counts as unset. Programs that it runs for you look at their
+own: `docker` and `podman` at all but `PACKHOUSE_SIGNING_…`, `git` and `gpg` at those that they need to find their files
+and the user, [a sign command](sign-command.md) at those that the project names; so does the library that connects to buckets, at `HTTPS_PROXY`, `HTTP_PROXY`,
 `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. [Storage](storage.md) says how buckets are reached.
 
 | variable | meaning |
@@ -250,9 +288,11 @@ says otherwise. In [a container](engines.md#who-and-where) it gets none of the c
 ";
 
     const SECRETS: &str = "
-Secrets in the environment can be read by the user's other processes. Where files are possible, prefer `[sign]
-key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
-[Sign with your own key](../guides/sign-with-your-own-key.md).
+Packhouse's own environment and memory cannot be read by the user's other processes, and a crash leaves no core file
+(`PR_SET_DUMPABLE`). That ends at Packhouse: the shell or the CI that set a variable still has it, and so have its other
+children. Where files are possible, prefer `[sign] key-file` and `PACKHOUSE_SIGNING_PASSPHRASE_FILE`; see
+[Sign with your own key](../guides/sign-with-your-own-key.md). Pages of memory are not locked: keep swap encrypted or off
+where keys are used. `root` reads everything.
 ";
 
     /// The constants above, with what is said of them.

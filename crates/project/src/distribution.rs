@@ -8,7 +8,7 @@ use packhouse_package::Format;
 use packhouse_package::archive::compress::Compression;
 use serde::Deserialize;
 
-use crate::{SignaturesRead, Target};
+use crate::{Client, SignaturesRead, Target};
 
 /// A distribution of the table.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +20,7 @@ pub struct Distribution {
     zstd_since: Option<String>,
     eddsa_since: Option<String>,
     rsa256_since: Option<String>,
+    clients: BTreeMap<String, String>,
     image: String,
     #[serde(default)]
     images: BTreeMap<String, String>,
@@ -52,6 +53,13 @@ impl Distribution {
     /// The public base image of a version.
     pub fn image(&self, version: &str) -> String {
         self.images.get(version).unwrap_or(&self.image).replace("{version}", version)
+    }
+
+    /// What checks signatures on a version; `None` for one that is older than any in the table.
+    pub fn client(&self, version: &str) -> Option<&'static Client> {
+        let since = self.clients.iter().filter(|(since, _)| compare(version, since) != Ordering::Less);
+        let (_, id) = since.max_by(|(a, _), (b, _)| compare(a, b))?;
+        Client::all().get(id)
     }
 
     fn reads_zstd(&self, version: &str) -> bool {
@@ -146,6 +154,32 @@ mod tests {
             let expected = SignaturesRead { eddsa, rsa256 };
             assert_eq!(signatures_read(&target(distribution, version)), expected, "{distribution} {version}");
         }
+    }
+
+    #[test]
+    fn every_current_version_has_a_client_that_the_table_knows() {
+        for (id, distribution) in Distribution::all() {
+            assert!(distribution.clients.values().all(|client| Client::all().contains_key(client)), "{id}");
+            for version in &distribution.versions {
+                assert!(distribution.client(version).is_some(), "{id} {version}");
+            }
+        }
+        for (id, version, title) in [
+            ("debian", "12", "apt with gpgv 2"),
+            ("debian", "13", "apt with sqv"),
+            ("ubuntu", "16.04", "apt with gpgv 1.4"),
+            ("centos", "7", "rpm 4.11"),
+            ("amazon-linux", "2", "rpm 4.11"),
+            ("amazon-linux", "2023", "rpm 4.16"),
+            ("rocky", "8", "rpm 4.14"),
+            ("fedora", "44", "rpm with Sequoia"),
+            ("opensuse-leap", "15.6", "rpm of SUSE"),
+            ("arch", "rolling", "pacman"),
+        ] {
+            let client = Distribution::find(id).unwrap().client(version).unwrap();
+            assert_eq!(client.title, title, "{id} {version}");
+        }
+        assert!(Distribution::find("ubuntu").unwrap().client("10.04").is_none());
     }
 
     #[test]

@@ -160,6 +160,14 @@ settings! {
         keyring: Located<String> = string("keyring"),
         apk_key: Located<String> = string("apk-key"),
         apk_key_name: Located<String> = string("apk-key-name"),
+        command: Vec<Located<String>> = words("command"),
+        command_input: Located<String> = string("command-input"),
+        command_timeout: Located<i64> = integer("command-timeout"),
+        command_environment: Vec<Located<String>> = strings("command-environment"),
+        retiring_key: Located<String> = string("retiring-key"),
+        retiring_key_file: Located<String> = string("retiring-key-file"),
+        retiring_passphrase_file: Located<String> = string("retiring-passphrase-file"),
+        retiring_days: Located<i64> = integer("retiring-days"),
     }
 }
 
@@ -316,19 +324,31 @@ impl ProjectFile {
             ("sign.keyring", &sign.keyring),
             ("sign.apk-key", &sign.apk_key),
             ("sign.apk-key-name", &sign.apk_key_name),
+            ("sign.command-input", &sign.command_input),
+            ("sign.retiring-key", &sign.retiring_key),
+            ("sign.retiring-key-file", &sign.retiring_key_file),
+            ("sign.retiring-passphrase-file", &sign.retiring_passphrase_file),
             ("publish.to", &publish.to),
             ("publish.public-url", &publish.public_url),
             ("publish.cloudfront", &publish.cloudfront),
         ];
         let singles =
             singles.into_iter().filter_map(|(key, value)| Some((key.to_owned(), &value.as_ref()?.place)));
+        let timeout =
+            sign.command_timeout.iter().map(|limit| ("sign.command-timeout".to_owned(), &limit.place));
+        let days = sign.retiring_days.iter().map(|days| ("sign.retiring-days".to_owned(), &days.place));
+        let words =
+            [("sign.command", &sign.command), ("sign.command-environment", &sign.command_environment)];
+        let words = words
+            .into_iter()
+            .filter_map(|(key, words)| Some((key.to_owned(), &words.as_ref()?.first()?.place)));
         let lists = self.channels.iter().flatten().flat_map(|(name, channel)| {
             let lists = [("branches", &channel.branches), ("tags", &channel.tags)];
             lists.into_iter().filter_map(move |(list, values)| {
                 Some((format!("channels.{name}.{list}"), &values.as_ref()?.first()?.place))
             })
         });
-        singles.chain(lists).collect()
+        singles.chain(timeout).chain(days).chain(words).chain(lists).collect()
     }
 }
 

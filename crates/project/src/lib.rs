@@ -16,6 +16,7 @@
 //! | [`distribution`] | what Packhouse knows of distributions (`distributions.toml`) |
 
 pub mod channel;
+mod client;
 mod container;
 pub mod distribution;
 mod error;
@@ -24,13 +25,18 @@ pub mod fpm;
 mod plan;
 mod project;
 mod reader;
+mod retiring;
 pub mod scaffold;
+mod signing;
 mod spec;
 pub mod target;
 pub mod version;
 
+pub use client::{Client, Refusal, Refused};
 pub use error::{Place, Problem, Problems, SourceFile};
 pub use file::ProjectFile;
-pub use plan::{EngineName, Facts, Plan, SignaturesRead, SigningKey, TargetPlan};
+pub use plan::{EngineName, Facts, Plan, SignaturesRead, TargetPlan};
 pub use project::{PROJECT_FILE, Project, Selection};
+pub use retiring::{RETIRING_DAYS, Retiring, with_sign_keys};
+pub use signing::{SigningCommand, SigningKey};
 pub use target::Target;

@@ -7,8 +7,8 @@ use packhouse_build::{BaseImage, Job, Revision};
 use packhouse_package::assemble::Spec;
 use packhouse_package::{Arch, Elements, Format, Timestamp};
 
-use crate::Target;
 use crate::channel::Reference;
+use crate::{Retiring, SigningKey, Target};
 
 /// What a plan depends on besides the project's files: gathered by the caller, who may look at the machine.
 #[derive(Clone, Debug)]
@@ -98,6 +98,8 @@ pub struct Plan {
     pub signing_key: Option<SigningKey>,
     /// A file with the pass phrase.
     pub passphrase_file: Option<PathBuf>,
+    /// The key that is being replaced and still signs.
+    pub retiring: Option<Retiring>,
     /// The keyring of those who may sign, if the project has one.
     pub keyring: Option<PathBuf>,
     /// The file with the RSA key that signs packages of apk.
@@ -112,15 +114,6 @@ pub struct Plan {
     pub cloudfront: Option<String>,
     /// What is built, sorted by target.
     pub targets: Vec<TargetPlan>,
-}
-
-/// Who signs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SigningKey {
-    /// A key that GnuPG holds, by its fingerprint.
-    Fingerprint(String),
-    /// A file with the secret key.
-    File(PathBuf),
 }
 
 /// One target of a release, resolved.

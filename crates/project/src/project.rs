@@ -8,13 +8,13 @@ use packhouse_build::Job;
 use packhouse_package::assemble::Spec;
 use packhouse_package::{Elements, Format, Moment, Script};
 
-use crate::file::{Located, ProjectFile};
+use crate::file::{Located, ProjectFile, SignSettings};
 use crate::fpm::Arguments;
 use crate::plan::{self, DEFAULT_FORMAT};
 use crate::version::{self, VersionSource};
 use crate::{
-    EngineName, Facts, Plan, Problem, Problems, SigningKey, SourceFile, Target, TargetPlan, channel,
-    container, distribution, fpm, spec,
+    EngineName, Facts, Plan, Problem, Problems, Retiring, SigningKey, SourceFile, Target, TargetPlan,
+    channel, container, distribution, fpm, retiring, signing, spec,
 };
 
 /// Where the shared settings are, relative to the project.
@@ -136,6 +136,10 @@ impl Project {
             None
         });
         let apk_key_name = self.apk_key_name(&mut problems);
+        let retiring = self.retiring().unwrap_or_else(|two| {
+            problems.extend(two);
+            None
+        });
         self.problems.clone().with_independent(problems).or(Plan {
             root: self.root.clone(),
             name: name.unwrap_or_default(),
@@ -151,6 +155,7 @@ impl Project {
             revision: facts.revision.clone(),
             signing_key,
             passphrase_file: settings.sign.passphrase_file.as_ref().map(|file| self.root.join(&file.value)),
+            retiring,
             keyring: self.keyring(),
             apk_key: settings.sign.apk_key.as_ref().map(|file| self.root.join(&file.value)),
             apk_key_name,
@@ -189,17 +194,32 @@ impl Project {
     /// Who signs, as the project says.
     ///
     /// # Errors
-    /// When it names two.
+    /// When it names two, or a command that cannot sign.
     pub fn signing_key(&self) -> Result<Option<SigningKey>, Problems> {
-        match (&self.shared.sign.key, &self.shared.sign.key_file) {
-            (Some(_), Some(file)) => {
-                let problem = Problem::at(&file.place, "[sign] names two keys: `key` and `key-file`");
-                Err(problem.help("keep the one that signs").into())
-            }
-            (Some(key), None) => Ok(Some(SigningKey::Fingerprint(key.value.clone()))),
-            (None, Some(file)) => Ok(Some(SigningKey::File(self.root.join(&file.value)))),
-            (None, None) => Ok(None),
-        }
+        signing::signing_key(&self.shared.sign, &self.root)
+    }
+
+    /// The key that is being replaced and still signs, as the project says.
+    ///
+    /// # Errors
+    /// When it names two, or none where it says something about one.
+    pub fn retiring(&self) -> Result<Option<Retiring>, Problems> {
+        retiring::retiring(&self.shared.sign, &self.root)
+    }
+
+    /// `[sign]` as it is written.
+    pub fn sign(&self) -> &SignSettings {
+        &self.shared.sign
+    }
+
+    /// What it is called, if its file says so.
+    pub fn name(&self) -> Option<&str> {
+        self.shared.texts.name.as_ref().map(|name| &*name.value)
+    }
+
+    /// Where the keyring of those who may sign is, or will be.
+    pub fn keyring_path(&self) -> PathBuf {
+        self.keyring().unwrap_or_else(|| self.root.join(DEFAULT_KEYRING))
     }
 
     /// What customers have the RSA key of apk as: the named one, else the secret key's file and `.pub`.

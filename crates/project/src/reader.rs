@@ -96,6 +96,36 @@ impl<'a> Section<'a> {
         Some(array.value.iter().filter_map(|item| self.to_string(key, item)).collect())
     }
 
+    /// A command: a list of its words, or a string that is split as a shell splits it, with nothing expanded. The
+    /// first word is there and not empty.
+    pub fn words(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
+        let value = self.value(key)?;
+        let help = "name the program and its arguments: [\"program\", \"argument\"]";
+        let place = self.place_of(value.span());
+        let problem = |message: &str| Problem::at(&place, message).help(help);
+        let words = match value.get_ref().as_str() {
+            Some(_) => {
+                let text = self.to_string(key, value)?;
+                let file = SourceFile { path: self.document.file.path.clone(), text: text.value.into() };
+                let (words, cut) = crate::fpm::words::split(&Arc::new(file));
+                if cut.is_some() {
+                    self.report(problem(&format!("`{}{key}` has a quote that is not closed", self.prefix)));
+                    return None;
+                }
+                words
+                    .into_iter()
+                    .map(|word| Located { value: word.text, place: text.place.clone() })
+                    .collect()
+            }
+            None => self.strings(key)?,
+        };
+        if words.first().is_none_or(|word| word.value.is_empty()) {
+            self.report(problem(&format!("`{}{key}` names no program", self.prefix)));
+            return None;
+        }
+        Some(words)
+    }
+
     pub fn string_map(&mut self, key: &'static str) -> Option<BTreeMap<String, Located<String>>> {
         let value = self.value(key)?;
         let table = self.typed(key, value, "a table of strings", value.get_ref().as_table())?;

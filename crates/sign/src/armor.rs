@@ -137,6 +137,12 @@ fn decode(base64: &str) -> Result<Zeroizing<Vec<u8>>, &'static str> {
     if bits == 0 { Ok(bytes) } else { Err(REASON) }
 }
 
+/// What a text in base64 stands for, whatever white space and line ends are in it; `None` for anything else.
+pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let text: String = std::str::from_utf8(text).ok()?.split_ascii_whitespace().collect();
+    Some(decode(&text).ok()?.to_vec())
+}
+
 /// RFC 9580, section 6.1.1.
 fn crc24(bytes: &[u8]) -> u32 {
     let mut crc = 0x00B7_04CE_u32;

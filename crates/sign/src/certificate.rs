@@ -22,8 +22,9 @@ use pgp::ser::Serialize as _;
 use pgp::types::KeyDetails as _;
 
 use crate::policy;
+use crate::signer::built_in;
 use crate::standing::Component;
-use crate::{Error, Fingerprint};
+use crate::{Algorithm, Error, Fingerprint, Secret};
 
 /// One public key of version 4 with its user ids, subkeys and the signatures that hold them together.
 #[derive(Clone)]
@@ -37,6 +38,15 @@ impl Certificate {
     pub(crate) fn new(key: SignedPublicKey) -> Option<Self> {
         let fingerprint = Fingerprint::of(&key.primary_key.fingerprint())?;
         Some(Certificate { key, fingerprint })
+    }
+
+    /// The public certificate that a secret key file holds beside the secret, which is not opened.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnreadable`], [`Error::SeveralSecretKeys`].
+    pub fn of_secret_key(key: &Secret) -> Result<Certificate, Error> {
+        let unreadable = Error::KeyUnreadable { reason: "it is of another version than 4" };
+        Certificate::new(built_in::read(key)?.to_public_key()).ok_or(unreadable)
     }
 
     /// The primary key's fingerprint: the name of the whole.
@@ -78,9 +88,9 @@ impl Certificate {
         self.revocation(Component::Primary).is_some()
     }
 
-    /// The primary key's algorithm: `Ed25519`, `RSA-3072`.
-    pub fn algorithm(&self) -> String {
-        policy::algorithm_name(self.key.primary_key.public_params())
+    /// The primary key's algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.component_algorithm(Component::Primary)
     }
 
     /// Whether some part of it may sign at that time, under the policy of this crate.

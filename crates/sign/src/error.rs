@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::Fingerprint;
+pub use crate::signer::{CommandProblem, GnuPgProblem};
 
 /// Why something could not be signed, or why a signature is not accepted.
 ///
@@ -170,6 +171,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A public key of a key service cannot be read.
+    #[error("the public key cannot be read: {reason}")]
+    PublicKeyUnreadable {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// More than one key to choose from.
     #[error("{count} secret keys are in one file, and nothing says which of them signs")]
     SeveralSecretKeys {
@@ -200,8 +207,28 @@ pub enum Error {
     /// `gpg` refused.
     #[error("gpg says: {message}")]
     GnuPg {
+        /// What it was about.
+        problem: GnuPgProblem,
         /// Its own words.
         message: String,
+    },
+    /// The program of `sign.command` could not be started.
+    #[error("the sign command `{}` cannot be run", crate::printable(.program))]
+    SignCommandNotRun {
+        /// The program, as it was named.
+        program: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The program of `sign.command` made no signature that counts.
+    #[error("the sign command `{program}` {problem}{}", words_of(.said))]
+    SignCommand {
+        /// The program, as it was named.
+        program: String,
+        /// What it did.
+        problem: CommandProblem,
+        /// The last lines of its standard error, shortened and printable; may be empty.
+        said: String,
     },
     /// A new signature does not verify: a fault of the machine, of the token or of the program that made it.
     #[error("the signature just made by {fingerprint} does not match what it should sign")]
@@ -226,6 +253,32 @@ pub enum Error {
     UnsignableText {
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// The file holds no revocation certificate.
+    #[error("it is not a revocation certificate: {reason}")]
+    NotARevocation {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A revocation that is by none of the keys it could be for.
+    #[error("the revocation is by a key that is not in the keyring: {issuer}")]
+    RevokesAnotherKey {
+        /// Whom it names as its maker. Not proven.
+        issuer: String,
+    },
+    /// Only the secret of the primary key can do this, and the file has a place for it and nothing there.
+    #[error("the secret of the primary key {fingerprint} is not in the file")]
+    NoPrimarySecret {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+    },
+    /// The certificate has no such subkey.
+    #[error("the key {fingerprint} has no subkey {subkey}")]
+    NoSuchSubkey {
+        /// The primary key's fingerprint.
+        fingerprint: Fingerprint,
+        /// The one that was asked for.
+        subkey: Fingerprint,
     },
     /// A user id that cannot be given to a new key.
     #[error("`{}` cannot be a key's user id", crate::printable(.given))]
@@ -468,18 +521,42 @@ impl Error {
             }
             Error::RsaKey { .. } => "make one with `openssl genrsa -out you@example.org.rsa 4096`".into(),
             Error::BadRsaSignature => "do not install it; fetch the package again, and tell the vendor if it persists".into(),
+            Error::PublicKeyUnreadable { .. } => {
+                "export it as your key service does, or with `openssl pkey -pubout`: it begins with \
+                 -----BEGIN PUBLIC KEY-----"
+                    .into()
+            }
             Error::SeveralSecretKeys { .. } => {
                 "export one key alone: `gpg --armor --export-secret-keys FINGERPRINT`".into()
             }
-            Error::PassphraseNeeded { .. } => "put it into a file with mode 0600 and name that file".into(),
+            Error::PassphraseNeeded { .. } => {
+                "put it into a file with mode 0600 and name that file in [sign] passphrase-file; on a terminal it is \
+                 asked for"
+                    .into()
+            }
             Error::GnuPgMissing(_) => "install GnuPG (package `gnupg`), or sign with a key file".into(),
-            Error::GnuPg { .. } => "try `gpg --detach-sign` by hand; without a terminal, unlock the key in gpg-agent \
-                                    beforehand or give its pass phrase in a file"
+            Error::NotARevocation { .. } => "name the file that `packhouse key generate` called revocation.asc, or that \
+                                             `gpg --gen-revoke FINGERPRINT` printed; of gpg's own `.rev` remove the \
+                                             colon first"
                 .into(),
+            Error::RevokesAnotherKey { .. } => "revoke it in the keyring that has the key".into(),
+            Error::NoPrimarySecret { .. } => {
+                "use the whole secret key, from where it is kept offline, and not the export of its subkey".into()
+            }
+            Error::GnuPg { problem, .. } => problem.help().into(),
+            Error::SignCommandNotRun { .. } => {
+                "install it, or name it with its path in [sign] command; it is run without a shell".into()
+            }
+            Error::SignCommand { problem, .. } => problem.help().into(),
             Error::GnuPgUnknownKey { .. } => "`gpg --list-secret-keys` lists the keys there are".into(),
             _ => return None,
         })
     }
+}
+
+/// What a program said of its failure, if anything.
+fn words_of(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!("; it said: {said}") }
 }
 
 fn place(path: Option<&PathBuf>) -> String {
@@ -490,7 +567,7 @@ fn date(time: &SystemTime) -> String {
     format_time(time, "%Y-%m-%d")
 }
 
-fn date_time(time: &SystemTime) -> String {
+pub(crate) fn date_time(time: &SystemTime) -> String {
     format_time(time, "%Y-%m-%d %H:%M:%S UTC")
 }
 

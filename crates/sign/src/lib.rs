@@ -12,8 +12,10 @@
 //! | to | use |
 //! |---|---|
 //! | open a key for signing | [`KeySource::open`], which gives a [`Signer`] |
-//! | make a key | [`generate()`] |
-//! | read and write keyrings | [`Keyring`], made of [`Certificate`]s |
+//! | let two keys sign while one replaces the other | [`both`] |
+//! | make a key | [`generate()`], or [`NewKey`] with all its choices; [`certify()`] for one that is in a key service or an HSM |
+//! | end a key | [`RevocationCertificate`], [`revoke_subkey`] |
+//! | read and write keyrings | [`Keyring`], made of [`Certificate`]s, made of [`Part`]s |
 //! | verify | [`verify_detached`], [`verify_cleartext`], which give [`Verified`] or an [`Error`] that says why not |
 //!
 //! ```
@@ -37,16 +39,21 @@
 //! Not here: encryption, key servers, the web of trust, X.509, keys of versions 3 and 6, the clock (every time is
 //! an argument), and files other than keys and keyrings.
 
+mod algorithm;
 mod armor;
 mod certificate;
+mod certify;
 mod cleartext;
+mod der;
 mod error;
 mod fingerprint;
 mod generate;
 mod hasher;
 mod keyring;
 mod packets;
+mod part;
 mod policy;
+mod revoke;
 mod rsa_key;
 mod secret;
 mod signer;
@@ -54,14 +61,19 @@ mod signing_time;
 mod standing;
 mod verify;
 
+pub use algorithm::Algorithm;
 pub use certificate::Certificate;
+pub use certify::certify;
 pub use error::{Error, KeyDefect, KeyFileProblem, KeyringDefect, RsaKeyDefect};
 pub use fingerprint::Fingerprint;
-pub use generate::{Generated, generate};
-pub use keyring::Keyring;
+pub use generate::{Generated, NewAlgorithm, NewKey, Shape, generate};
+pub use keyring::{Added, Keyring, KeyringForm};
+pub use part::{Part, Revoked};
+pub use policy::{POLICY, Policy};
+pub use revoke::{Reason, RevocationCertificate, revoke_subkey};
 pub use rsa_key::{RsaHash, RsaKey, RsaPublicKey};
 pub use secret::Secret;
-pub use signer::{KeySource, Signer};
+pub use signer::{CommandInput, CommandProblem, GnuPgProblem, KeySource, SignCommand, Signer, both};
 pub use verify::{Verified, verify_cleartext, verify_detached};
 
 /// Text from outside for a terminal: control characters and those that reorder a line become `\u{fffd}`.

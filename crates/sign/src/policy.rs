@@ -11,8 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, Subpacket, SubpacketData};
-use pgp::ser::Serialize as _;
-use pgp::types::{EcdsaPublicParams, EddsaLegacyPublicParams, PublicParams};
+
+use pgp::types::PublicParams;
+
+pub(crate) use crate::algorithm::rsa_bits;
+
+use crate::Algorithm;
 
 /// The hash of every signature we make.
 ///
@@ -24,8 +28,54 @@ pub(crate) const SIGNING_HASH: HashAlgorithm = HashAlgorithm::Sha512;
 /// signature from tomorrow is a mistake or an attempt to outlive a revocation.
 pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
-/// The shortest RSA key: 2048 bits is the least that NIST SP 800-131A allows and that sqv accepts.
-pub(crate) const MIN_RSA_BITS: u16 = 2048;
+/// Which algorithms are accepted of a key that signs and of a signature: one value, so that there is one place to
+/// argue about it.
+///
+/// Its arguments, for users, are in `docs/concepts/signing.md`.
+pub struct Policy {
+    min_rsa_bits: u16,
+    curves: &'static [Algorithm],
+    hashes: &'static [HashAlgorithm],
+}
+
+/// The policy of every signature that is made or believed here.
+///
+/// - **RSA from 2048 bits**: the least that NIST SP 800-131A allows and that sqv accepts. RSA of 1024 bits is
+///   accepted by gpg, gpgv and apt of Debian 12, and has been within reach of a rich attacker for years.
+/// - **Ed25519, NIST P-256, P-384, P-521**. DSA and Elgamal are refused, and so is what customers' clients do not
+///   know (Ed448, secp256k1, post-quantum).
+/// - **SHA-256, SHA-384, SHA-512**: collisions are made for MD5 and SHA-1 (RFC 9580, section 9.5, deprecates them
+///   and RIPEMD-160); SHA-224 and SHA-3 are sound, but rpm and older gpg of customers do not read them, so that a
+///   signature of ours never has them.
+pub const POLICY: Policy = Policy {
+    min_rsa_bits: 2048,
+    curves: &[Algorithm::Ed25519, Algorithm::NistP256, Algorithm::NistP384, Algorithm::NistP521],
+    hashes: &[HashAlgorithm::Sha256, HashAlgorithm::Sha384, HashAlgorithm::Sha512],
+};
+
+impl Policy {
+    /// Whether a key of this algorithm may sign.
+    pub fn accepts(&self, algorithm: Algorithm) -> bool {
+        match algorithm {
+            Algorithm::Rsa { bits } => bits >= self.min_rsa_bits,
+            other => self.curves.contains(&other),
+        }
+    }
+
+    /// The keys that may sign, in words: `RSA of at least 2048 bits, Ed25519, …`.
+    pub fn keys(&self) -> String {
+        let curves = self.curves.iter().map(|curve| format!(", {curve}")).collect::<String>();
+        format!("RSA of at least {} bits{curves}", self.min_rsa_bits)
+    }
+
+    /// The hashes that count, in words: `SHA-256, SHA-384, SHA-512`.
+    pub fn hashes(&self) -> String {
+        self.hashes.iter().map(|hash| hash_name(*hash)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The shortest RSA key.
+pub(crate) const MIN_RSA_BITS: u16 = POLICY.min_rsa_bits;
 
 /// The longest RSA key that signs packages by itself (apk): what `abuild-keygen` makes, and the `rsa` crate verifies.
 pub(crate) const MAX_RSA_BITS: usize = 4096;
@@ -52,12 +102,19 @@ pub(crate) const MAX_OWN_SIGNATURES: usize = 1_000;
 /// The largest secret key file.
 pub(crate) const MAX_KEY_BYTES: usize = 1024 * 1024;
 
-/// Whether a signature of this hash counts: SHA-256, SHA-384 and SHA-512.
-///
-/// Collisions are made for MD5 and SHA-1 (RFC 9580, section 9.5, deprecates them and RIPEMD-160); SHA-224 and
-/// SHA-3 are sound, but rpm and older gpg of customers do not read them, so a signature of ours never has them.
+/// Whether a signature of this hash counts.
 pub(crate) fn is_strong_hash(hash: HashAlgorithm) -> bool {
-    matches!(hash, HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512)
+    POLICY.hashes.contains(&hash)
+}
+
+/// Whether a key of these parameters may sign.
+pub(crate) fn is_strong_key(parameters: &PublicParams) -> bool {
+    POLICY.accepts(Algorithm::of(parameters))
+}
+
+/// The algorithm as people write it: `RSA-3072`, `Ed25519`, `NIST P-256`.
+pub(crate) fn algorithm_name(parameters: &PublicParams) -> String {
+    Algorithm::of(parameters).to_string()
 }
 
 /// The hash as people write it: `SHA-1`, `RIPEMD-160`.
@@ -66,56 +123,13 @@ pub(crate) fn hash_name(hash: HashAlgorithm) -> String {
         HashAlgorithm::Md5 => "MD5".into(),
         HashAlgorithm::Sha1 => "SHA-1".into(),
         HashAlgorithm::Ripemd160 => "RIPEMD-160".into(),
+        HashAlgorithm::Sha256 => "SHA-256".into(),
+        HashAlgorithm::Sha384 => "SHA-384".into(),
         HashAlgorithm::Sha224 => "SHA-224".into(),
+        HashAlgorithm::Sha512 => "SHA-512".into(),
         HashAlgorithm::Sha3_256 => "SHA3-256".into(),
         HashAlgorithm::Sha3_512 => "SHA3-512".into(),
         other => format!("hash algorithm {}", u8::from(other)),
-    }
-}
-
-/// Whether a key of these parameters may sign: RSA from [`MIN_RSA_BITS`], Ed25519, NIST P-256, P-384, P-521.
-///
-/// DSA and Elgamal are refused, and so is what customers' clients do not know (Ed448, secp256k1, post-quantum).
-pub(crate) fn is_strong_key(parameters: &PublicParams) -> bool {
-    match parameters {
-        PublicParams::RSA(_) => rsa_bits(parameters) >= MIN_RSA_BITS,
-        PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Ed25519 { .. }) | PublicParams::Ed25519(_) => true,
-        PublicParams::ECDSA(parameters) => matches!(
-            parameters,
-            EcdsaPublicParams::P256 { .. } | EcdsaPublicParams::P384 { .. } | EcdsaPublicParams::P521 { .. }
-        ),
-        _ => false,
-    }
-}
-
-/// The algorithm as people write it: `RSA-3072`, `Ed25519`, `NIST P-256`.
-pub(crate) fn algorithm_name(parameters: &PublicParams) -> String {
-    match parameters {
-        PublicParams::RSA(_) => format!("RSA-{}", rsa_bits(parameters)),
-        PublicParams::DSA(_) => "DSA".into(),
-        PublicParams::Elgamal(_) => "Elgamal".into(),
-        PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Ed25519 { .. }) | PublicParams::Ed25519(_) => {
-            "Ed25519".into()
-        }
-        PublicParams::Ed448(_) => "Ed448".into(),
-        PublicParams::ECDSA(EcdsaPublicParams::P256 { .. }) => "NIST P-256".into(),
-        PublicParams::ECDSA(EcdsaPublicParams::P384 { .. }) => "NIST P-384".into(),
-        PublicParams::ECDSA(EcdsaPublicParams::P521 { .. }) => "NIST P-521".into(),
-        PublicParams::ECDSA(EcdsaPublicParams::Secp256k1 { .. }) => "secp256k1".into(),
-        PublicParams::ECDH(_) | PublicParams::X25519(_) | PublicParams::X448(_) => {
-            "an encryption algorithm".into()
-        }
-        _ => "an unknown algorithm".into(),
-    }
-}
-
-/// The length of an RSA modulus: the bit count that opens its MPI, the first field of the key
-/// (RFC 9580, sections 3.2 and 5.5.5.1).
-fn rsa_bits(parameters: &PublicParams) -> u16 {
-    let mut bytes = Vec::new();
-    match parameters.to_writer(&mut bytes) {
-        Ok(()) if bytes.len() >= 2 => u16::from_be_bytes([bytes[0], bytes[1]]),
-        _ => 0,
     }
 }
 

@@ -27,6 +27,30 @@ impl Secret {
         Secret(bytes)
     }
 
+    /// An empty one that holds up to `length` bytes, and never moves them.
+    pub fn with_room(length: usize) -> Self {
+        Secret(Zeroizing::new(Vec::with_capacity(length)))
+    }
+
+    /// Adds a byte; false when there is no room for it.
+    pub fn push(&mut self, byte: u8) -> bool {
+        let has_room = self.0.len() < self.0.capacity();
+        if has_room {
+            self.0.push(byte);
+        }
+        has_room
+    }
+
+    /// Takes off the last character, as a backspace does.
+    pub fn pop_character(&mut self) {
+        while self.0.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {}
+    }
+
+    /// Takes off everything.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// The bytes themselves, for the one place that needs them.
     pub fn expose(&self) -> &[u8] {
         &self.0

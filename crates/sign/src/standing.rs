@@ -12,7 +12,8 @@ use pgp::types::{KeyDetails as _, KeyId, PublicParams, SignedUser, Tag, Verifyin
 use std::time::SystemTime;
 
 use crate::error::KeyDefect;
-use crate::{Certificate, Error, Fingerprint, policy, printable};
+use crate::policy::POLICY;
+use crate::{Algorithm, Certificate, Error, Fingerprint, policy, printable};
 
 /// A key within a certificate.
 #[derive(Clone, Copy)]
@@ -24,7 +25,7 @@ pub(crate) enum Component<'a> {
 /// What the valid self-signatures say about the primary key.
 pub(crate) struct Standing {
     /// `None`: no self-signature is valid.
-    flags: Option<KeyFlags>,
+    pub(crate) flags: Option<KeyFlags>,
     /// Seconds since 1970; `None` for never.
     pub(crate) expires: Option<u64>,
     /// The primary one first.
@@ -35,10 +36,10 @@ pub(crate) struct Standing {
 
 /// A revocation by the key's owner.
 pub(crate) struct Revocation {
-    on: u64,
+    pub(crate) on: u64,
     /// Whether the key may have been in other hands: then nothing it ever signed counts.
-    is_hard: bool,
-    reason: String,
+    pub(crate) is_hard: bool,
+    pub(crate) reason: String,
 }
 
 impl Certificate {
@@ -52,6 +53,14 @@ impl Certificate {
     pub(crate) fn find_component(&self, fingerprint: &Fingerprint) -> Option<Component<'_>> {
         self.components()
             .find(|component| self.component_fingerprint(*component).as_ref() == Some(fingerprint))
+    }
+
+    /// What the component is, for the statements of a signature.
+    pub(crate) fn component_key<'a>(&'a self, component: Component<'a>) -> &'a dyn pgp::types::KeyDetails {
+        match component {
+            Component::Primary => &self.key.primary_key,
+            Component::Subkey(subkey) => &subkey.key,
+        }
     }
 
     pub(crate) fn component_key_id(&self, component: Component<'_>) -> KeyId {
@@ -85,11 +94,15 @@ impl Certificate {
         }
     }
 
-    fn parameters<'a>(&'a self, component: Component<'a>) -> &'a PublicParams {
+    pub(crate) fn parameters<'a>(&'a self, component: Component<'a>) -> &'a PublicParams {
         match component {
             Component::Primary => self.key.primary_key.public_params(),
             Component::Subkey(subkey) => subkey.key.public_params(),
         }
+    }
+
+    pub(crate) fn component_algorithm(&self, component: Component<'_>) -> Algorithm {
+        Algorithm::of(self.parameters(component))
     }
 
     /// The components that may sign at that time, subkeys before the primary key, the newest first.
@@ -235,7 +248,11 @@ impl Certificate {
     }
 
     /// The newest signature that binds the subkey.
-    fn binding<'a>(&self, subkey: &'a SignedPublicSubKey, at: u64) -> Result<&'a Signature, KeyDefect> {
+    pub(crate) fn binding<'a>(
+        &self,
+        subkey: &'a SignedPublicSubKey,
+        at: u64,
+    ) -> Result<&'a Signature, KeyDefect> {
         let mut weak_hash = None;
         newest(
             subkey.signatures.iter(),
@@ -314,11 +331,11 @@ impl Certificate {
     }
 
     fn check_strength(&self, component: Component<'_>) -> Result<(), Error> {
-        let parameters = self.parameters(component);
-        if policy::is_strong_key(parameters) {
+        let algorithm = self.component_algorithm(component);
+        if POLICY.accepts(algorithm) {
             return Ok(());
         }
-        Err(Error::WeakKey { fingerprint: self.fingerprint(), algorithm: policy::algorithm_name(parameters) })
+        Err(Error::WeakKey { fingerprint: self.fingerprint(), algorithm: algorithm.to_string() })
     }
 }
 
@@ -377,7 +394,7 @@ fn counts_at(signature: &Signature, at: u64) -> bool {
     made <= at + policy::CLOCK_SKEW.as_secs() && (lifetime == 0 || made + lifetime > at)
 }
 
-fn subkey_end(subkey: &SignedPublicSubKey, binding: &Signature) -> Option<u64> {
+pub(crate) fn subkey_end(subkey: &SignedPublicSubKey, binding: &Signature) -> Option<u64> {
     let lifetime = binding.key_expiration_time().map_or(0, |time| time.as_secs());
     (lifetime > 0).then(|| u64::from(subkey.key.created_at().as_secs()) + u64::from(lifetime))
 }

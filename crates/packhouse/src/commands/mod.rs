@@ -18,6 +18,7 @@ mod publish;
 mod release;
 mod repair;
 mod rollback;
+mod secrets;
 mod sign;
 mod site;
 mod target;
@@ -105,7 +106,7 @@ enum Command {
     /// Look at the site
     #[command(subcommand)]
     Site(site::Site),
-    /// Look at the key that signs
+    /// Make keys, say who may sign, and check that customers can verify
     #[command(subcommand)]
     Key(key::Key),
     /// Package files as the program fpm does, with its arguments
@@ -141,12 +142,17 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
+            if let Some(advice) = secrets::advice(&error) {
+                use std::io::Write as _;
+                let _ = writeln!(std::io::stderr(), "\n{advice}");
+            }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let Ok(environment) = gather() else { return ExitCode::FAILURE };
+    let Ok(mut environment) = gather() else { return ExitCode::FAILURE };
     let Global { directory, json, quiet, verbose, color } = cli.global;
     let output = Output::new(Style::new(json, quiet, verbose, color, &environment));
+    environment.ask = output.prompt();
     let context = Context { directory, environment, output };
     match cli.command.run(&context) {
         Ok(status) => {

@@ -3,17 +3,21 @@
 //! The key is the environment's, else the one the project names. A project that names none, and whose site is a
 //! directory, gets a *development key*: generated once, kept with mode 0600 outside the tree, and named loudly
 //! each time. Nothing ever signs with "whichever key is the default".
+//!
+//! While a key is being replaced (`[sign] retiring-…`, or the environment's), both sign.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use packhouse_project::{Plan, SigningKey};
-use packhouse_sign::{Certificate, KeySource, Keyring, Secret, Signer, generate};
+use packhouse_project::{Plan, Project, Retiring, SigningKey};
+use packhouse_sign::{Certificate, Fingerprint, KeySource, Keyring, Secret, Signer, both, generate};
 
-use super::{ApkKey, Event, OnEvent, UsageError};
-use crate::environment::{Environment, SIGNING_KEY, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
+use super::{ApkKey, Event, OnEvent, UsageError, key_source};
+use crate::environment::{
+    Environment, RETIRING_KEY, RETIRING_PASSPHRASE, RETIRING_PASSPHRASE_FILE, SIGNING_KEY,
+};
 
 /// How long a development key lasts: long enough to forget, short enough not to outlive the machine.
 const DEVELOPMENT_KEY_LIFE: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
@@ -45,8 +49,8 @@ impl Keys {
         on_event: OnEvent<'_>,
     ) -> Result<Keys> {
         let now = environment.now.into();
-        let signer = match configured(plan, environment)? {
-            Some(source) => source.open(now).context("the signing key cannot be used")?,
+        let signer = match key_source::open(plan, environment)? {
+            Some(signer) => signer,
             None if is_local => return Keys::development(plan, environment, on_event),
             None => return Err(no_key().into()),
         };
@@ -58,6 +62,13 @@ impl Keys {
         };
         let keyring = read_keyring(path, on_event)?;
         check_member(signer.as_ref(), &keyring, path, now)?;
+        let signer = match retiring(plan, environment)? {
+            Some(old) => {
+                check_retiring(signer.as_ref(), old.as_ref(), &keyring, path, now)?;
+                both(signer, old)
+            }
+            None => signer,
+        };
         Ok(Keys { signer, keyring, apk: ApkKey::open(plan, environment)? })
     }
 
@@ -88,6 +99,59 @@ impl Keys {
     }
 }
 
+/// The key that is being replaced, open; `None` when none is.
+fn retiring(plan: &Plan, environment: &Environment) -> Result<Option<Box<dyn Signer>>> {
+    let source = match (environment.secret(RETIRING_KEY), plan.retiring.as_ref()) {
+        (Some(armored), project) => {
+            let passphrase = retiring_passphrase(project, environment)?;
+            KeySource::Text { armored, passphrase }
+        }
+        (None, Some(project)) => {
+            let passphrase = retiring_passphrase(Some(project), environment)?;
+            match &project.key {
+                SigningKey::Fingerprint(fingerprint) => {
+                    KeySource::GnuPg { fingerprint: fingerprint.clone(), passphrase }
+                }
+                SigningKey::File(path) => KeySource::File { path: path.clone(), passphrase },
+                SigningKey::Command(_) => return Ok(None), // `[sign] retiring-…` names none
+            }
+        }
+        (None, None) => return Ok(None),
+    };
+    let opened = key_source::open_source(source, environment);
+    opened
+        .map(Some)
+        .context("the retiring key cannot be used; `packhouse key rotate` shows where the rotation stands")
+}
+
+fn retiring_passphrase(project: Option<&Retiring>, environment: &Environment) -> Result<Option<Secret>> {
+    if let Some(passphrase) = environment.secret(RETIRING_PASSPHRASE) {
+        return Ok(Some(passphrase));
+    }
+    let named = environment.get(RETIRING_PASSPHRASE_FILE);
+    let named = named.map(|path| environment.current_directory.join(path));
+    match named.or_else(|| project?.passphrase_file.clone()) {
+        Some(path) => Ok(Some(Secret::read_passphrase(&path)?)),
+        None => Ok(None),
+    }
+}
+
+/// Refuses a retiring key that is the new one, or that the keyring does not have.
+fn check_retiring(
+    new: &dyn Signer,
+    old: &dyn Signer,
+    keyring: &Keyring,
+    path: &Path,
+    now: SystemTime,
+) -> Result<()> {
+    if new.certificate().fingerprint() == old.certificate().fingerprint() {
+        let message = "the retiring key is the one that signs";
+        let help = "name the new key in [sign], or end the rotation: `packhouse key rotate --finish --force`";
+        return Err(UsageError::new(message, help).into());
+    }
+    check_member(old, keyring, path, now)
+}
+
 /// The public certificate of the key that signs, whether the keyring has it or not.
 ///
 /// # Errors
@@ -97,41 +161,64 @@ pub fn signing_certificate(
     environment: &Environment,
     on_event: OnEvent<'_>,
 ) -> Result<Certificate> {
-    let now = environment.now.into();
-    match configured(plan, environment)? {
-        Some(source) => {
-            let signer = source.open(now).context("the signing key cannot be used")?;
-            Ok(signer.certificate().clone())
-        }
+    match key_source::certificate(plan, environment)? {
+        Some(certificate) => Ok(certificate),
         None => Ok(Keys::development(plan, environment, on_event)?.signer.certificate().clone()),
     }
 }
 
-/// The key of the environment alone, ready to sign: for what is signed without a project.
+/// The fingerprints of the keys that sign for the project, of all of their parts, as far as this machine knows: the
+/// environment's, else the project's. No key is opened.
 ///
 /// # Errors
-/// When there is none, or it cannot be used.
-pub(super) fn of_environment(environment: &Environment) -> Result<Box<dyn Signer>> {
-    let Some(armored) = environment.secret(SIGNING_KEY) else {
-        let help = format!("put an armored secret key into ${SIGNING_KEY}");
-        return Err(UsageError::new("no key signs the package", help).into());
-    };
-    let passphrase = passphrase(None, environment)?;
-    KeySource::Text { armored, passphrase }
-        .open(environment.now.into())
-        .context("the signing key cannot be used")
+/// When the project or a key file cannot be read.
+pub(super) fn signing_fingerprints(
+    project: Option<&Path>,
+    environment: &Environment,
+) -> Result<Vec<Fingerprint>> {
+    if let Some(armored) = environment.secret(SIGNING_KEY) {
+        return Ok(Certificate::of_secret_key(&armored)?.fingerprints());
+    }
+    let root = super::find_project(project, environment)?;
+    if !root.join(packhouse_project::PROJECT_FILE).is_file() {
+        return Ok(Vec::new());
+    }
+    match Project::open(&root)?.signing_key()? {
+        Some(key) => fingerprints_of(&key),
+        None => Ok(Vec::new()),
+    }
 }
 
-/// The key of the environment, else the project's.
-fn configured(plan: &Plan, environment: &Environment) -> Result<Option<KeySource>> {
-    let passphrase = passphrase(plan.passphrase_file.as_deref(), environment)?;
-    Ok(match (environment.secret(SIGNING_KEY), &plan.signing_key) {
-        (Some(armored), _) => Some(KeySource::Text { armored, passphrase }),
-        (None, Some(SigningKey::Fingerprint(fingerprint))) => {
-            Some(KeySource::GnuPg { fingerprint: fingerprint.clone(), passphrase })
+/// As [`signing_fingerprints`], of the key that is being replaced.
+///
+/// # Errors
+/// As [`signing_fingerprints`].
+pub(super) fn retiring_fingerprints(
+    project: Option<&Path>,
+    environment: &Environment,
+) -> Result<Vec<Fingerprint>> {
+    if let Some(armored) = environment.secret(RETIRING_KEY) {
+        return Ok(Certificate::of_secret_key(&armored)?.fingerprints());
+    }
+    let root = super::find_project(project, environment)?;
+    if !root.join(packhouse_project::PROJECT_FILE).is_file() {
+        return Ok(Vec::new());
+    }
+    match Project::open(&root)?.retiring()? {
+        Some(retiring) => fingerprints_of(&retiring.key),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The fingerprints of a key, of all of its parts where they are known; none where its file is on another machine.
+pub(super) fn fingerprints_of(key: &SigningKey) -> Result<Vec<Fingerprint>> {
+    Ok(match key {
+        SigningKey::Fingerprint(fingerprint) => vec![fingerprint.parse()?],
+        SigningKey::Command(command) => vec![command.fingerprint.parse()?],
+        SigningKey::File(path) if path.exists() => {
+            Certificate::of_secret_key(&Secret::read(path)?)?.fingerprints()
         }
-        (None, Some(SigningKey::File(path))) => Some(KeySource::File { path: path.clone(), passphrase }),
-        (None, None) => None,
+        SigningKey::File(_) => Vec::new(),
     })
 }
 
@@ -160,18 +247,6 @@ fn check_member(signer: &dyn Signer, keyring: &Keyring, path: &Path, now: System
     };
     // The keyring's copy may know of a revocation that the secret key's does not.
     trusted.check_can_sign(now).context("the keyring does not let this key sign")
-}
-
-fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
-    if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
-        return Ok(Some(passphrase));
-    }
-    let from_environment =
-        environment.get(SIGNING_PASSPHRASE_FILE).map(|path| environment.current_directory.join(path));
-    match from_environment.as_deref().or(file) {
-        Some(path) => Ok(Some(Secret::read_passphrase(path)?)),
-        None => Ok(None),
-    }
 }
 
 impl DevelopmentKey {

@@ -13,6 +13,8 @@ mod engine;
 mod event;
 mod fpm;
 mod inspect;
+mod key;
+mod key_source;
 mod keys;
 mod manifest;
 mod plan;
@@ -40,6 +42,13 @@ pub use fpm::{
     VERSION as FPM_VERSION, asks_for_help as fpm_asks_for_help, fpm,
 };
 pub use inspect::{Inspected, inspect};
+pub use key::{
+    AddedKey, BeginOptions, ExportFor, ExportOptions, Finding, GenerateOptions, GeneratedFiles, KeyList,
+    KeyReport, LastUse, ListedKey, ListedPart, NewApkKey, NewSigner, RevokeOptions, RevokedKey, Ring,
+    RotatedKey, Rotation, RotationStage, Severity, Validity, add_keys, begin_rotation, check_keys,
+    export_for, export_keys, finish_rotation, generate_apk_key, generate_key, list_keys, remove_key,
+    revoke_key, rotation,
+};
 pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};
 pub use plan::{PlanOptions, Planned, find_project, plan};
@@ -49,7 +58,7 @@ pub use publish::{PublishOptions, PublishReport, Site, publish};
 pub use release::{ReleaseOptions, ReleaseReport, Unpublished, release};
 pub use repair::{Repaired, repair};
 pub use rollback::roll_back;
-pub use sign::{ApkKey, check_keys, sign_files, sign_manifest};
+pub use sign::{ApkKey, check_targets, sign_files, sign_manifest};
 pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
 pub use verify::{

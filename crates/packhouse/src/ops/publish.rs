@@ -358,7 +358,9 @@ impl Renderer<'_> {
         let site = self.plan.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
         let until = |expires| ReleaseList::new(head.clone(), expires, site.clone(), derived.clone());
         if let Some(text) = current.bytes(layout::RELEASES).and_then(|bytes| std::str::from_utf8(bytes).ok())
-            && let Ok((there, _)) = verify::open_list(text, &self.keys.keyring, at(self.now))
+            && let Ok((there, verified)) = verify::open_list(text, &self.keys.keyring, at(self.now))
+            // Another key signs now: those who will have only its public part must be able to read the list.
+            && verified.fingerprint == self.keys.signer.certificate().fingerprint()
             && there.expires - self.now > LIST_LIFE / 2
             && there == until(there.expires)
         {

@@ -7,7 +7,8 @@ use packhouse_project::Plan;
 use super::build::Failure;
 use super::publish::{self, Site};
 use super::{
-    BuildOptions, BuildReport, Keys, OnEvent, PublishOptions, PublishReport, build, check_keys, sign_manifest,
+    BuildOptions, BuildReport, Keys, OnEvent, PublishOptions, PublishReport, build, check_targets,
+    sign_manifest,
 };
 use crate::environment::Environment;
 
@@ -59,7 +60,7 @@ pub async fn release(
     let access = environment.access().single_writer(options.publish.single_writer);
     let site = Site::open(plan, &access)?;
     let keys = Keys::open(plan, site.is_local(), environment, on_event)?;
-    check_keys(plan, &keys)?;
+    check_targets(plan, &keys)?;
     let BuildReport { built, failures } = build(plan, source, &options.build, environment, on_event).await?;
     if built.is_empty() || (!failures.is_empty() && !options.keep_going) {
         return Ok(ReleaseReport { failures, published: None });

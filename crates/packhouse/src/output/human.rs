@@ -96,6 +96,11 @@ impl Progress {
         self.screen.suspend(print);
     }
 
+    /// What is redrawn, for others who print.
+    pub(super) fn screen(&self) -> MultiProgress {
+        self.screen.clone()
+    }
+
     /// Leaves the targets' last lines as they are, and stops redrawing.
     pub(super) fn finish(&self) {
         let mut state = self.lock();

@@ -11,12 +11,14 @@ pub mod fpm;
 mod human;
 pub mod inspection;
 mod json;
+pub mod keys;
+mod prompt;
 
 use std::io::{IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-use crate::environment::{Environment, NO_COLOR};
+use crate::environment::{Ask, Environment, NO_COLOR};
 use crate::ops::Event;
 
 pub use error::{exit_status, help};
@@ -83,6 +85,13 @@ impl Output {
     /// The style.
     pub fn style(&self) -> Style {
         self.style
+    }
+
+    /// How to ask for a secret; `None` where nobody would see the question or could answer it.
+    pub fn prompt(&self) -> Option<Ask> {
+        let is_possible = !self.style.json && !self.style.quiet && prompt::is_possible();
+        let screen = self.progress.screen();
+        is_possible.then(|| -> Ask { Box::new(move |question| screen.suspend(|| prompt::ask(question))) })
     }
 
     /// Something happened.

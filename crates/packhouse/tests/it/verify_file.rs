@@ -17,7 +17,7 @@ impl Signed {
     /// By a key that was made `age` ago and is valid for `life`, back when it was valid.
     fn new(age: Duration, life: Option<Duration>) -> Signed {
         let then = SystemTime::now() - age;
-        let Generated { secret, certificate } =
+        let Generated { secret, certificate, .. } =
             generate("Release <release@example.org>", then, life).unwrap();
         let armored = Secret::new(secret.expose());
         let signer =

@@ -237,6 +237,62 @@ fn a_target_may_override_its_version_and_not_what_is_the_projects() {
 }
 
 #[test]
+fn a_sign_command_needs_a_key_and_goes_with_no_other() {
+    let tree = Tree::new("-t deb");
+    let with = |sign: &str| {
+        tree.write("dist/packhouse.toml", &format!("{SETTINGS}\n[sign]\n{sign}\n"));
+        tree.problems().join("\n")
+    };
+    for (sign, problem) in [
+        ("command = \"x\"", "does not say whose key it signs with"),
+        ("key = \"A\"\ncommand = []", "`sign.command` names no program"),
+        ("key = \"A\"\ncommand = \"\"", "`sign.command` names no program"),
+        ("key = \"A\"\ncommand = \"a 'b\"", "has a quote that is not closed"),
+        ("key = \"A\"\ncommand = [\"x\", 7]", "must be a string"),
+        ("key = \"A\"\ncommand = \"x\"\nkey-file = \"k\"", "both `command` and `key-file`"),
+        ("key = \"A\"\ncommand = \"x\"\npassphrase-file = \"k\"", "both `command` and `passphrase-file`"),
+        ("key = \"A\"\ncommand = \"x\"\ncommand-input = \"hash\"", "`hash` is no input of a command"),
+        ("key = \"A\"\ncommand = \"x\"\ncommand-timeout = 0", "0 is no time limit"),
+        ("key = \"A\"\ncommand = \"x\"\ncommand-timeout = 3601", "3601 is no time limit"),
+        ("key = \"A\"\ncommand = \"x\"\ncommand-environment = [\"A=b\"]", "not the name of a variable"),
+        (
+            "key = \"A\"\ncommand = \"x\"\ncommand-environment = [\"PACKHOUSE_SIGNING_PASSPHRASE\"]",
+            "is not handed to other programs",
+        ),
+        ("key = \"A\"\ncommand-timeout = 5", "`command-timeout` and no `command`"),
+        ("key = \"A\"\nkey-file = \"k\"", "names two keys"),
+    ] {
+        let problems = with(sign);
+        assert!(problems.contains(problem), "{sign}: {problems}");
+    }
+    tree.write("dist/packhouse.toml", SETTINGS);
+    tree.write("dist/debian/12/target.toml", "[sign]\ncommand = \"x\"\ncommand-timeout = 3\n");
+    let problems = tree.problems().join("\n");
+    for key in ["sign.command", "sign.command-timeout"] {
+        assert!(problems.contains(&format!("`{key}` is the whole project's")), "{problems}");
+    }
+}
+
+#[test]
+fn a_sign_command_is_words_or_a_string_of_them() {
+    let tree = Tree::new("-t deb");
+    let words = |command: &str| {
+        let sign =
+            format!("[sign]\nkey = \"A\"\ncommand = {command}\ncommand-environment = [\"AWS_PROFILE\"]");
+        tree.write("dist/packhouse.toml", &format!("{SETTINGS}\n{sign}\n"));
+        match tree.plan().unwrap().signing_key {
+            Some(crate::SigningKey::Command(command)) => command,
+            other => panic!("{other:?}"),
+        }
+    };
+    let command = words("[\"sign it\", \"--key\", \"$HOME\"]");
+    assert_eq!(command.words, ["sign it", "--key", "$HOME"]);
+    assert_eq!((command.wants_data, command.timeout), (false, 120));
+    assert_eq!(command.environment, ["AWS_PROFILE"]);
+    assert_eq!(words("\"'sign it' --key $HOME\"").words, ["sign it", "--key", "$HOME"]);
+}
+
+#[test]
 fn files_from_windows_and_empty_values_are_read() {
     let tree = Tree::new("-t deb\r\n--vendor ''\r\n--iteration ''\r\n--epoch ''\r\n");
     let settings = format!("vendor = \"V\"\ndescription = \"\"\"\na\nb\"\"\"\n{SETTINGS}");

@@ -13,7 +13,7 @@
 
 mod keybox;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -21,18 +21,53 @@ use pgp::armor::BlockType;
 use pgp::composed::{Deserializable as _, SignedPublicKey};
 use pgp::packet::{Packet, Signature, SignatureType};
 use pgp::ser::Serialize;
-use pgp::types::{KeyDetails as _, KeyVersion};
+use pgp::types::{KeyDetails as _, KeyId, KeyVersion};
 use zeroize::Zeroizing;
 
 use crate::error::KeyringDefect;
 use crate::packets::{self, RawPacket, tag};
-use crate::{Certificate, Error, Fingerprint, armor, policy};
+use crate::{Certificate, Error, Fingerprint, RevocationCertificate, armor, policy};
 
 /// The certificates whose signatures are believed, in the order of the file, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring {
     certificates: Vec<Certificate>,
     passed_over: Vec<String>,
+}
+
+/// In which of the three shapes a keyring file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyringForm {
+    /// Packets, one after the other: what everything reads.
+    Binary,
+    /// Text.
+    Armored,
+    /// GnuPG's own, which sqv, rpm and apt of Debian 13 do not read.
+    Keybox,
+}
+
+impl KeyringForm {
+    /// The form that the first bytes of a file say it has.
+    pub fn of(bytes: &[u8]) -> Self {
+        if keybox::is_keybox(bytes) {
+            KeyringForm::Keybox
+        } else if armor::is_binary(bytes) {
+            KeyringForm::Binary
+        } else {
+            KeyringForm::Armored
+        }
+    }
+}
+
+/// What adding a certificate changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// The key was not there.
+    New,
+    /// The key was there, and something new about it was added.
+    Update,
+    /// All of it was there.
+    Nothing,
 }
 
 impl Keyring {
@@ -94,6 +129,52 @@ impl Keyring {
         let mut reader = Reader::default();
         certificates.into_iter().for_each(|certificate| reader.insert(certificate));
         Keyring { certificates: reader.certificates, passed_over: Vec::new() }
+    }
+
+    /// Adds a certificate, or to the copy that is there what this one has in addition: a revocation or an extension
+    /// in one copy counts for all, and nothing is ever taken away (KEY-08).
+    pub fn add(&mut self, certificate: Certificate) -> Added {
+        let fingerprint = certificate.fingerprint();
+        match self.certificates.iter_mut().find(|known| known.fingerprint() == fingerprint) {
+            Some(known) => {
+                let before = known.to_binary();
+                known.merge(certificate.key);
+                if known.to_binary() == before { Added::Nothing } else { Added::Update }
+            }
+            None => {
+                self.certificates.push(certificate);
+                Added::New
+            }
+        }
+    }
+
+    /// Takes out the certificate with this primary key.
+    pub fn remove(&mut self, fingerprint: &Fingerprint) -> Option<Certificate> {
+        let position = self.certificates.iter().position(|known| known.fingerprint() == *fingerprint)?;
+        Some(self.certificates.remove(position))
+    }
+
+    /// Adds a revocation to the key that made it, and returns its fingerprint.
+    ///
+    /// # Errors
+    /// [`Error::RevokesAnotherKey`] when no key of the keyring made it.
+    pub fn revoke(&mut self, revocation: &RevocationCertificate) -> Result<Fingerprint, Error> {
+        let signature = &revocation.signature;
+        for certificate in &mut self.certificates {
+            let primary = &certificate.key.primary_key;
+            if claims_to_be_by(signature, primary) && signature.verify_key(primary).is_ok() {
+                let known = &mut certificate.key.details.revocation_signatures;
+                if !known.contains(signature) {
+                    known.push(signature.clone());
+                }
+                return Ok(certificate.fingerprint());
+            }
+        }
+        let fingerprint =
+            signature.issuer_fingerprint().first().map(|fingerprint| format!("{fingerprint:X}"));
+        let key_id = || signature.issuer_key_id().first().map(|id| id.to_string().to_uppercase());
+        let issuer = fingerprint.or_else(key_id).unwrap_or_else(|| "nobody".into());
+        Err(Error::RevokesAnotherKey { issuer })
     }
 
     /// The certificates, in the order of the file.
@@ -163,7 +244,8 @@ fn dearmor(bytes: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, KeyringDefect> {
 struct Reader {
     certificates: Vec<Certificate>,
     positions: BTreeMap<Fingerprint, usize>,
-    revocations: Vec<Signature>,
+    /// Each with the key that it stands behind in the file, if any.
+    revocations: Vec<(Option<Fingerprint>, Signature)>,
     passed_over: Vec<String>,
 }
 
@@ -227,7 +309,8 @@ impl Reader {
         let Some(Packet::Signature(signature)) = packet.parse() else { return };
         if signature.typ() == Some(SignatureType::KeyRevocation) {
             if self.revocations.len() < policy::MAX_CERTIFICATES {
-                self.revocations.push(signature);
+                let owner = current.and_then(|collected| Fingerprint::of(&collected.primary.fingerprint()));
+                self.revocations.push((owner, signature));
             }
         } else if let Some(collected) = current
             && claims_to_be_by(&signature, &collected.primary)
@@ -268,13 +351,28 @@ impl Reader {
     }
 
     fn finish(mut self) -> Result<Keyring, KeyringDefect> {
-        for revocation in std::mem::take(&mut self.revocations) {
-            for certificate in &mut self.certificates {
-                let known = &mut certificate.key.details.revocation_signatures;
-                if !known.contains(&revocation)
-                    && claims_to_be_by(&revocation, &certificate.key.primary_key)
-                    && revocation.verify_key(&certificate.key.primary_key).is_ok()
-                {
+        let mut by_key_id: HashMap<KeyId, Vec<usize>> = HashMap::new();
+        for (position, certificate) in self.certificates.iter().enumerate() {
+            by_key_id.entry(certificate.key.primary_key.legacy_key_id()).or_default().push(position);
+        }
+        for (owner, revocation) in std::mem::take(&mut self.revocations) {
+            // Those that it names as its maker. One that names none is of the key that it stands behind: tried on
+            // every key, a file of such revocations would take hours.
+            let mut positions: Vec<usize> = match owner.filter(|_| names_nobody(&revocation)) {
+                Some(owner) => self.positions.get(&owner).copied().into_iter().collect(),
+                None => {
+                    let fingerprints = revocation.issuer_fingerprint().into_iter();
+                    let named = fingerprints.filter_map(|named| self.positions.get(&Fingerprint::of(named)?));
+                    let ids = revocation.issuer_key_id().into_iter();
+                    named.chain(ids.filter_map(|id| by_key_id.get(id)).flatten()).copied().collect()
+                }
+            };
+            positions.sort_unstable();
+            positions.dedup();
+            for position in positions {
+                let key = &mut self.certificates[position].key;
+                let known = &mut key.details.revocation_signatures;
+                if !known.contains(&revocation) && revocation.verify_key(&key.primary_key).is_ok() {
                     known.push(revocation.clone());
                 }
             }
@@ -288,8 +386,11 @@ impl Reader {
 
 /// Whether the signature names this key as its maker, or names none.
 fn claims_to_be_by(signature: &Signature, key: &pgp::packet::PublicKey) -> bool {
-    let (ids, fingerprints) = (signature.issuer_key_id(), signature.issuer_fingerprint());
-    (ids.is_empty() && fingerprints.is_empty())
-        || ids.contains(&&key.legacy_key_id())
-        || fingerprints.contains(&&key.fingerprint())
+    names_nobody(signature)
+        || signature.issuer_key_id().contains(&&key.legacy_key_id())
+        || signature.issuer_fingerprint().contains(&&key.fingerprint())
+}
+
+fn names_nobody(signature: &Signature) -> bool {
+    signature.issuer_key_id().is_empty() && signature.issuer_fingerprint().is_empty()
 }

@@ -9,18 +9,11 @@ use std::io::Read;
 use std::time::SystemTime;
 
 use pgp::composed::{Deserializable as _, SignedSecretKey};
-use pgp::packet::{
-    Packet, PacketHeader, SecretKey, SecretSubkey, Signature, SignatureConfig, SignatureType, Subpacket,
-    SubpacketData,
-};
-use pgp::ser::Serialize as _;
-use pgp::types::{
-    KeyDetails as _, PacketHeaderVersion, PacketLength, Password, S2kParams, SecretParams, SignatureBytes,
-    SigningKey, StringToKey, Tag, Timestamp,
-};
+use pgp::packet::{Packet, SecretKey, SecretSubkey, Signature, SignatureType};
+use pgp::types::{KeyDetails as _, Password, S2kParams, SecretParams, SigningKey, StringToKey};
 use zeroize::Zeroizing;
 
-use super::Make;
+use super::{Make, packet};
 use crate::error::KeyDefect;
 use crate::hasher::{self, Hasher};
 use crate::packets::{self, tag};
@@ -69,7 +62,7 @@ pub(super) fn open(key: &Secret, passphrase: Option<&Secret>, at: SystemTime) ->
 }
 
 /// The one secret key of a file.
-fn read(key: &Secret) -> Result<SignedSecretKey, Error> {
+pub(crate) fn read(key: &Secret) -> Result<SignedSecretKey, Error> {
     // rPGP's own errors may quote what they could not read, so none of them is passed on.
     let refuse = |reason| Error::KeyUnreadable { reason };
     let bytes = key.expose();
@@ -124,7 +117,7 @@ fn secret_of(key: &SignedSecretKey, wanted: Fingerprint) -> Option<Unlocked> {
 }
 
 /// gpg marks a missing secret, and one on a smart card, by the private S2K type 101 (GnuPG, doc/DETAILS).
-fn is_present(secret: &SecretParams) -> bool {
+pub(crate) fn is_present(secret: &SecretParams) -> bool {
     let SecretParams::Encrypted(encrypted) = secret else { return true };
     let s2k = match encrypted.string_to_key_params() {
         S2kParams::Cfb { s2k, .. } | S2kParams::MalleableCfb { s2k, .. } | S2kParams::Aead { s2k, .. } => s2k,
@@ -169,15 +162,7 @@ impl Make for BuiltIn {
     fn make(&self, kind: SignatureType, data: &mut dyn Read, at: u32) -> Result<Signature, Error> {
         let wrong = || Error::WrongSignatureMade { fingerprint: self.certificate.fingerprint() };
         let key = self.secret.key();
-        let mut config = SignatureConfig::v4(kind, key.algorithm(), policy::SIGNING_HASH);
-        // As gpg writes them, for readers that know only the one or only the other.
-        let subpacket = |data| Subpacket::regular(data).map_err(|_| wrong());
-        config.hashed_subpackets = vec![
-            subpacket(SubpacketData::IssuerFingerprint(key.fingerprint()))?,
-            subpacket(SubpacketData::SignatureCreationTime(Timestamp::from_secs(at)))?,
-        ];
-        config.unhashed_subpackets = vec![subpacket(SubpacketData::IssuerKeyId(key.legacy_key_id()))?];
-
+        let config = packet::statements(kind, key, at).ok_or_else(wrong)?;
         let mut hasher = Hasher::new(&config).ok_or_else(wrong)?;
         hasher::feed(data, |bytes| {
             hasher.update(bytes);
@@ -185,20 +170,10 @@ impl Make for BuiltIn {
         })?;
         let digest = hasher.finish(&config).ok_or_else(wrong)?;
         let bytes = key.sign(&Password::empty(), policy::SIGNING_HASH, &digest).map_err(|_| wrong())?;
-        let signature = with_old_header(config, [digest[0], digest[1]], bytes).ok_or_else(wrong)?;
+        let signature = packet::with_old_header(config, [digest[0], digest[1]], bytes).ok_or_else(wrong)?;
 
         let component = self.certificate.find_component(&self.signing_key).ok_or_else(wrong)?;
         let is_good = self.certificate.component_made(component, &signature, &digest);
         if is_good { Ok(signature) } else { Err(wrong()) }
     }
-}
-
-/// The packet with a header of the old format (RFC 9580, section 4.2.2), which is what gpg writes: so both kinds
-/// of signer make the same bytes, and old readers see what they have always seen.
-fn with_old_header(config: SignatureConfig, start: [u8; 2], bytes: SignatureBytes) -> Option<Signature> {
-    let length = Signature::from_config(config.clone(), start, bytes.clone()).ok()?.write_len();
-    let length = PacketLength::Fixed(u32::try_from(length).ok()?);
-    let header = PacketHeader::from_parts(PacketHeaderVersion::Old, Tag::Signature, length).ok()?;
-    let SignatureConfig { typ, pub_alg, hash_alg, unhashed_subpackets, hashed_subpackets, .. } = config;
-    Some(Signature::v4(header, typ, pub_alg, hash_alg, start, bytes, hashed_subpackets, unhashed_subpackets))
 }

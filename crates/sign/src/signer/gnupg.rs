@@ -10,17 +10,22 @@
 //! - the pass phrase as the first line of standard input, the data after it: not in the arguments, not in the
 //!   environment, in no file. gpg reads that line byte by byte and leaves the rest (`--passphrase-fd 0`).
 //!
-//! gpg's words are only shown, never acted upon: what it returns is parsed and verified here.
+//! - `--status-fd 2`: why it failed, as a number between its words.
+//!
+//! gpg's words and numbers only choose what is shown, nothing is believed for them: what it returns is parsed and
+//! verified here.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use pgp::packet::{Packet, Signature, SignatureType};
+use rustix::termios::ttyname;
 
-use super::Make;
+use super::{GnuPgProblem, Make};
 use crate::error::KeyDefect;
 use crate::hasher::{self, Hasher};
 use crate::{Certificate, Error, Fingerprint, Keyring, Secret, armor, packets, policy, printable};
@@ -61,7 +66,8 @@ pub(super) fn open(
     at: SystemTime,
 ) -> Result<GnuPg, Error> {
     if passphrase.as_ref().is_some_and(|passphrase| passphrase.expose().contains(&b'\n')) {
-        return Err(Error::GnuPg { message: "a pass phrase of several lines cannot be given to gpg".into() });
+        let message = "a pass phrase of several lines cannot be given to it".into();
+        return Err(Error::GnuPg { problem: GnuPgProblem::Passphrase, message });
     }
     let home = home.map(Path::to_owned);
     let exported = run(home.as_deref(), ["--export".as_ref(), wanted.to_string().as_ref()], |_| Ok(()))?;
@@ -76,19 +82,7 @@ pub(super) fn open(
     let fingerprint = certificate.fingerprint();
 
     let secrets = secrets(home.as_deref(), fingerprint)?;
-    let usable = match certificate.find_component(&wanted).filter(|_| wanted != fingerprint) {
-        // A subkey was named: that one or none.
-        Some(component) => {
-            let now = policy::seconds(at);
-            certificate.check_signing(component, now, now)?;
-            vec![wanted]
-        }
-        None => certificate
-            .signing_components(at)?
-            .into_iter()
-            .filter_map(|component| certificate.component_fingerprint(component))
-            .collect(),
-    };
+    let usable = super::named_components(&certificate, wanted, at)?;
     let signing_key = usable
         .into_iter()
         .find(|usable| secrets.contains(usable))
@@ -149,8 +143,21 @@ fn run<'a>(
     if let Some(home) = home {
         command.env("GNUPGHOME", home);
     }
+    if std::env::var_os("GPG_TTY").is_none()
+        && let Some(terminal) = terminal()
+    {
+        command.env("GPG_TTY", terminal);
+    }
     command
-        .args(["--no-options", "--batch", "--no-tty", "--quiet", "--no-auto-check-trustdb"])
+        .args([
+            "--no-options",
+            "--batch",
+            "--no-tty",
+            "--quiet",
+            "--no-auto-check-trustdb",
+            "--status-fd",
+            "2",
+        ])
         .args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(Error::GnuPgMissing)?;
@@ -173,6 +180,16 @@ fn run<'a>(
         fed => fed?,
     }
     Ok(Ran { output, errors: String::from_utf8_lossy(&errors).into_owned(), is_success: status.success() })
+}
+
+/// The terminal that we run on, where a pinentry in it can ask: gpg's standard input is a pipe, so that gpg cannot
+/// find it itself (gpg-agent(1), `GPG_TTY`).
+fn terminal() -> Option<OsString> {
+    let (input, errors, output) = (std::io::stdin(), std::io::stderr(), std::io::stdout());
+    let name = ttyname(&input, Vec::new())
+        .or_else(|_| ttyname(&errors, Vec::new()))
+        .or_else(|_| ttyname(&output, Vec::new()));
+    Some(OsString::from_vec(name.ok()?.into_bytes()))
 }
 
 fn read_bounded(mut from: impl Read) -> Vec<u8> {
@@ -246,9 +263,10 @@ impl GnuPg {
         self.certificate.key.primary_key.algorithm()
     }
 
-    /// gpg's last words that are about the failure, for people.
+    /// gpg's last words that are about the failure, for people, and what to do about it.
     fn explain(&self, errors: &str) -> Error {
-        if errors.contains("Bad passphrase") {
+        let problem = last_failure(errors);
+        if problem.map(|code| code & 0xFFFF) == Some(BAD_PASSPHRASE) {
             return Error::WrongPassphrase { fingerprint: self.certificate.fingerprint() };
         }
         let line = errors
@@ -256,6 +274,18 @@ impl GnuPg {
             .rev()
             .find(|line| line.starts_with("gpg: ") && !line.contains("faked system time"));
         let message = line.map_or("nothing, and it made no signature", |line| &line["gpg: ".len()..]);
-        Error::GnuPg { message: printable(message).chars().take(300).collect() }
+        Error::GnuPg {
+            problem: problem.map_or(GnuPgProblem::Unknown, GnuPgProblem::of_code),
+            message: printable(message).chars().take(300).collect(),
+        }
     }
+}
+
+/// `GPG_ERR_BAD_PASSPHRASE` (libgpg-error, `err-codes.h.in`), whichever program it comes from.
+const BAD_PASSPHRASE: u32 = 11;
+
+/// The number of the last status line `[GNUPG:] FAILURE sign <number>`.
+fn last_failure(errors: &str) -> Option<u32> {
+    let mut failures = errors.lines().filter_map(|line| line.strip_prefix("[GNUPG:] FAILURE sign "));
+    failures.next_back()?.trim().parse().ok()
 }

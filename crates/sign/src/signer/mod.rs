@@ -1,18 +1,25 @@
-//! Making signatures, by the built-in OpenPGP or by GnuPG.
+//! Making signatures: by the built-in OpenPGP, by GnuPG, or by a program of the user's.
 //!
 //! | key source | secret key | where it signs |
 //! |---|---|---|
 //! | [`KeySource::File`], [`KeySource::Text`] | exported by `gpg --export-secret-keys`, or by `generate` | in this process |
 //! | [`KeySource::GnuPg`] | stays in gpg-agent or on a smart card | `gpg`, started for each signature |
+//! | [`KeySource::Command`] | wherever the program finds it: a key service, an HSM, another machine | the program, started for each signature |
 //!
-//! Both make the same: version 4 signatures with SHA-512, the given time, no notation and no salt, so that the
-//! same content, key and time give the same bytes (with Ed25519 and RSA; GnuPG's ECDSA too, by RFC 6979). A
+//! All make the same: version 4 signatures with SHA-512, the given time, no notation and no salt, so that the
+//! same content, key and time give the same bytes (with Ed25519 and RSA; GnuPG's ECDSA too, by RFC 6979; a program's
+//! as that program does). A
 //! signing subkey is taken before the primary key, the newest first; nothing ever signs with whichever key is
 //! the default. Every new signature is checked against the digest before it is handed out, since what a failing
 //! machine or token signs would be found by customers only.
 
-mod built_in;
+mod both;
+pub(crate) mod built_in;
+mod child;
+mod command;
 mod gnupg;
+mod packet;
+mod problem;
 
 use std::fmt;
 use std::io::Read;
@@ -23,10 +30,17 @@ use pgp::composed::DetachedSignature;
 use pgp::packet::{Signature, SignatureType};
 use pgp::ser::Serialize as _;
 
+pub use both::both;
+pub(crate) use command::About;
+pub use command::{CommandInput, SignCommand};
+pub(crate) use packet::statements;
+pub use problem::{CommandProblem, GnuPgProblem};
+
 use crate::cleartext::Lines;
 use crate::{Certificate, Error, Fingerprint, Secret, armor, policy};
 
 /// Where a signing key is.
+#[derive(Clone)]
 pub enum KeySource {
     /// An exported secret key, armored or binary, in a file that only its owner can read.
     File {
@@ -49,9 +63,30 @@ pub enum KeySource {
         /// Handed to gpg through a pipe; `None` lets gpg-agent ask or remember.
         passphrase: Option<Secret>,
     },
+    /// A key that a program of the user's signs with.
+    Command {
+        /// The public part, from the keyring of those who may sign.
+        certificate: Box<Certificate>,
+        /// The whole fingerprint of the primary key or of a signing subkey.
+        fingerprint: Fingerprint,
+        /// The program.
+        command: SignCommand,
+    },
 }
 
 impl KeySource {
+    /// The same key with this pass phrase, for one that was asked for; a program has none.
+    #[must_use]
+    pub fn with_passphrase(mut self, given: Secret) -> KeySource {
+        match &mut self {
+            KeySource::File { passphrase, .. }
+            | KeySource::Text { passphrase, .. }
+            | KeySource::GnuPg { passphrase, .. } => *passphrase = Some(given),
+            KeySource::Command { .. } => {}
+        }
+        self
+    }
+
     /// Opens the key and finds the part of it that may sign at that time.
     ///
     /// Called before anything is built, so that a release does not fail on its last step.
@@ -77,6 +112,9 @@ impl KeySource {
             }
             KeySource::GnuPg { fingerprint, passphrase } => {
                 Box::new(gnupg::open(fingerprint.parse()?, passphrase, home, at)?)
+            }
+            KeySource::Command { certificate, fingerprint, command } => {
+                Box::new(command::open(*certificate, fingerprint, command, at)?)
             }
         })
     }
@@ -127,7 +165,7 @@ impl fmt::Debug for dyn Signer {
     }
 }
 
-/// What the two kinds of signer differ in.
+/// What the kinds of signer differ in.
 trait Make: Send + Sync {
     fn certificate(&self) -> &Certificate;
     fn signing_key(&self) -> Fingerprint;
@@ -159,6 +197,27 @@ impl<M: Make> Signer for M {
         let lines = Lines::of(text)?;
         let signature = make_checked(self, SignatureType::Text, &mut &lines.signed_bytes()[..], at)?;
         Ok(lines.to_message(&policy::SIGNING_HASH.to_string(), &to_armor(signature)))
+    }
+}
+
+/// The parts of a certificate that may sign at that time, the best first: the subkey that was named and no other, or
+/// those of the primary key that was named.
+fn named_components(
+    certificate: &Certificate,
+    wanted: Fingerprint,
+    at: SystemTime,
+) -> Result<Vec<Fingerprint>, Error> {
+    match certificate.find_component(&wanted).filter(|_| wanted != certificate.fingerprint()) {
+        Some(component) => {
+            let now = policy::seconds(at);
+            certificate.check_signing(component, now, now)?;
+            Ok(vec![wanted])
+        }
+        None => Ok(certificate
+            .signing_components(at)?
+            .into_iter()
+            .filter_map(|component| certificate.component_fingerprint(component))
+            .collect()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! We accept what gpg signs, and the keyrings it writes.
 
-use packhouse_sign::{Keyring, verify_cleartext, verify_detached};
+use packhouse_sign::{Algorithm, Keyring, verify_cleartext, verify_detached};
 
 use crate::clients::TEXTS;
 use crate::gnupg::{Home, NOW, at, keys};
@@ -78,10 +78,13 @@ fn what_gpg_shows_of_a_key_is_what_we_show() {
     // gpg counts a year as 365 days.
     assert_eq!(certificate.expires(), Some(at(2 * 365 * 86400)));
     assert_eq!(certificate.signs_until(at(0)).unwrap(), Some(at(365 * 86400)));
-    assert_eq!(certificate.algorithm(), "Ed25519");
+    assert_eq!(certificate.algorithm(), Algorithm::Ed25519);
     assert_eq!(certificate.fingerprints().len(), 3);
     assert!(!certificate.is_revoked());
-    assert_eq!(Keyring::parse(&keys.rsa.public).unwrap().certificates()[0].algorithm(), "RSA-3072");
+    assert_eq!(
+        Keyring::parse(&keys.rsa.public).unwrap().certificates()[0].algorithm(),
+        Algorithm::Rsa { bits: 3072 }
+    );
 }
 
 #[test]

@@ -36,7 +36,7 @@ use native::{Outcome, SignedCopy, Without};
 /// # Errors
 /// When nothing was built, or a package cannot be signed.
 pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEvent<'_>) -> Result<Manifest> {
-    check_keys(plan, keys)?;
+    check_targets(plan, keys)?;
     let mut manifest = selected(plan)?;
     let directory = manifest::directory(&plan.root);
     let mut unsigned = BTreeMap::<(String, String), Vec<String>>::new();
@@ -83,7 +83,7 @@ pub fn sign_manifest(plan: &Plan, keys: &Keys, now: SystemTime, on_event: OnEven
 ///
 /// # Errors
 /// Which, and why.
-pub fn check_keys(plan: &Plan, keys: &Keys) -> Result<()> {
+pub fn check_targets(plan: &Plan, keys: &Keys) -> Result<()> {
     native::check_key(plan.targets.iter().map(|target| target.format), keys)
 }
 
