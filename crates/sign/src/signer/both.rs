@@ -63,14 +63,6 @@ impl Signer for Both {
         self.old.packet(data, at)
     }
 
-    fn packet_certificate(&self) -> &Certificate {
-        self.old.packet_certificate()
-    }
-
-    fn packet_key(&self) -> Fingerprint {
-        self.old.packet_key()
-    }
-
     fn cleartext(&self, text: &str, at: SystemTime) -> Result<String, Error> {
         let (new, old) = (self.new.cleartext(text, at)?, self.old.cleartext(text, at)?);
         let (lines, first) = cleartext::parse(&new)?;

@@ -151,16 +151,6 @@ pub trait Signer: Send + Sync {
     /// As [`Signer::detached`].
     fn packet(&self, data: &mut dyn Read, at: SystemTime) -> Result<Vec<u8>, Error>;
 
-    /// Whose signatures those of [`Signer::packet`] are: of two that sign together it may be the other one.
-    fn packet_certificate(&self) -> &Certificate {
-        self.certificate()
-    }
-
-    /// The key that makes those of [`Signer::packet`].
-    fn packet_key(&self) -> Fingerprint {
-        self.signing_key()
-    }
-
     /// The text, signed in the clear and dated `at`. Blanks at the ends of lines are dropped.
     ///
     /// # Errors
