@@ -35,6 +35,7 @@ const COMMANDS: &[&str] = &[
     "key export",
     "key check",
     "key rotate",
+    "key document",
     "doctor",
     "fpm",
     "completions",

@@ -39,6 +39,7 @@ mod registry;
 mod reproducible;
 mod secrets;
 mod sign_command;
+mod signing_document;
 mod site_commands;
 mod starting;
 mod terminal;

@@ -128,6 +128,16 @@ pub trait Signer: Send + Sync {
     /// The key that signs: the primary key's fingerprint or a subkey's.
     fn signing_key(&self) -> Fingerprint;
 
+    /// The public certificate of the key that makes [`Signer::packet`]: another one while that key is being replaced.
+    fn packet_certificate(&self) -> &Certificate {
+        self.certificate()
+    }
+
+    /// The key that makes [`Signer::packet`].
+    fn packet_key(&self) -> Fingerprint {
+        self.signing_key()
+    }
+
     /// An ASCII-armored detached signature over everything that `data` yields, dated `at`.
     ///
     /// # Errors

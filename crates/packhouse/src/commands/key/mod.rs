@@ -2,6 +2,7 @@
 
 mod certify;
 mod check;
+mod document;
 mod edit;
 mod export;
 mod generate;
@@ -53,6 +54,11 @@ pub(super) enum Key {
     #[command(after_help = "Examples:\n  packhouse key rotate\n  packhouse key rotate --key-file \
                             ../new-key/signing-subkey.asc\n  packhouse key rotate --finish --yes")]
     Rotate(rotate::Rotate),
+    /// Write the vendor's SIGNING.md: who may sign, and how to verify
+    #[command(
+        after_help = "Examples:\n  packhouse key document -o SIGNING.md\n  packhouse key document --check SIGNING.md"
+    )]
+    Document(document::Document),
 }
 
 /// Which keyring.
@@ -81,6 +87,7 @@ impl Key {
             Key::Export(command) => command.run(context),
             Key::Check(command) => command.run(context),
             Key::Rotate(command) => command.run(context),
+            Key::Document(command) => command.run(context),
         }
     }
 }

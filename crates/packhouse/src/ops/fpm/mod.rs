@@ -24,11 +24,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use fs_err as fs;
-use packhouse_package::Timestamp;
+use packhouse_package::{Format, Timestamp};
 use packhouse_project::fpm::{CommandLine, command_line};
+use packhouse_sign::Keyring;
 
 pub use log::{Detail, Failure, Level, Message};
 
+use super::Keys;
 use crate::environment::{Environment, FPMOPTS, HOME, SOURCE_DATE_EPOCH};
 use draft::Draft;
 use log::{Log, Result};
@@ -252,8 +254,9 @@ fn run(line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<(
     draft.fill_in_scripts(line)?;
 
     // Before anything is written, so that it does not fail on the last step.
-    let signer =
-        line.is_on("packhouse-sign").then(|| super::key_source::of_environment(environment)).transpose()?;
+    let signs_inside = to == "rpm" && line.is_on("rpm-sign");
+    let signs_beside = line.is_on("packhouse-sign");
+    let keys = (signs_inside || signs_beside).then(|| keys(environment)).transpose()?;
     let context = Context { line, environment, log, time, from };
     let output = output::of(to, draft, &context)?;
     let shown = output_path(line, output.as_ref(), environment);
@@ -261,15 +264,30 @@ fn run(line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<(
     if output.is_checked() {
         check_output(&path, &shown, line, log)?;
     }
+    if let Some(keys) = keys.as_ref().filter(|_| signs_inside) {
+        super::sign::check_file(&path, Format::Rpm, keys)?;
+    }
     output.write(&path, &shown, &context)?;
-    if let Some(signer) = signer {
+    if let Some(keys) = keys {
         let now = environment.now.into();
-        let signature = signer.detached(&mut fs::File::open(&path)?, now)?;
-        fs::write(super::sign::signature_path(&path), signature.as_bytes())?;
-        log.result("Created signature", &format!("{shown}.asc"));
+        if signs_inside {
+            super::sign::sign_package(&path, Format::Rpm, &keys, now)?;
+        }
+        if signs_beside {
+            let signature = keys.signer.detached(&mut fs::File::open(&path)?, now)?;
+            fs::write(super::sign::signature_path(&path), signature.as_bytes())?;
+            log.result("Created signature", &format!("{shown}.asc"));
+        }
     }
     log.result("Created package", &shown);
     Ok(())
+}
+
+/// The key of the environment, and nobody else to trust.
+fn keys(environment: &Environment) -> Result<Keys> {
+    let signer = super::key_source::of_environment(environment)?;
+    let keyring = Keyring::from_certificates([signer.certificate().clone()]);
+    Ok(Keys { signer, keyring, apk: None })
 }
 
 /// 1 January 1980, for a package without files: the earliest time that every format can hold.

@@ -3,6 +3,7 @@
 mod add;
 mod certify;
 mod check;
+mod document;
 mod export;
 mod generate;
 mod keyring_file;
@@ -14,7 +15,8 @@ mod validity;
 
 pub use add::{AddedKey, add_keys};
 pub use certify::{CertifyOptions, certify_key};
-pub use check::{Finding, KeyReport, Severity, check_keys};
+pub use check::{Finding, KeyReport, Severity, check_keyring};
+pub use document::{DocumentedKey, KeyRole, SigningFacts, signing_facts, write_document};
 pub use export::{ExportFor, ExportOptions, export_for, export_keys};
 pub use generate::{GenerateOptions, GeneratedFiles, NewApkKey, generate_apk_key, generate_key};
 pub use keyring_file::Ring;

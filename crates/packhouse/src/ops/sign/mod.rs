@@ -118,6 +118,31 @@ pub fn sign_files(
     Ok(signatures)
 }
 
+/// Refuses what [`sign_package`] could not sign, before the file is there.
+///
+/// # Errors
+/// When the key is none for the format, and when the file would be none that can be read again.
+pub(super) fn check_file(path: &Path, format: Format, keys: &Keys) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let message = format!("what is written to {} cannot be signed inside", path.display());
+        return Err(UsageError::new(message, "write it to a file").into());
+    }
+    native::check_key([format], keys)
+}
+
+/// Signs a package inside, in its place.
+///
+/// # Errors
+/// When it cannot be signed.
+pub(super) fn sign_package(path: &Path, format: Format, keys: &Keys, now: SystemTime) -> Result<()> {
+    let context = || format!("{} cannot be signed", path.display());
+    match native::sign(path, format, SignaturesRead::default(), keys, now).with_context(context)? {
+        Outcome::Copy(copy) => copy.put_in_place(path),
+        Outcome::AsItWas => Ok(()),
+        Outcome::Without(Without { reason, fix }) => Err(UsageError::new(reason, fix).into()),
+    }
+}
+
 /// Signs a package of the manifest inside, if its format has that. Returns why it stays without.
 fn sign_inside(
     plan: &Plan,
@@ -240,3 +265,6 @@ fn sign(file: &Path, expected: Option<Sha256>, keys: &Keys, now: SystemTime) -> 
     manifest::write_whole(&path, signature.as_bytes())?;
     Ok(fingerprint)
 }
+
+#[cfg(test)]
+mod tests;

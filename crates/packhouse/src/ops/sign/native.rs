@@ -158,7 +158,7 @@ pub(super) fn sign_beside(
     let verify = |signature: &[u8]| -> Result<Fingerprint> {
         Ok(verify_detached(signature, &mut fs::File::open(path)?, &keys.keyring, now)?.fingerprint)
     };
-    let ours = keys.signer.certificate().fingerprint();
+    let ours = keys.signer.packet_certificate().fingerprint();
     if let Ok(known) = read_signature(&signature_path)
         && is_binary(&known)
         && verify(&known).is_ok_and(|fingerprint| fingerprint == ours)
@@ -208,8 +208,8 @@ fn refusal(
     reads: SignaturesRead,
     keys: &Keys,
 ) -> Result<Option<Without>> {
-    let certificate = keys.signer.certificate();
-    let Some(algorithm) = certificate.algorithm_number(&keys.signer.signing_key()) else { return Ok(None) };
+    let certificate = keys.signer.packet_certificate();
+    let Some(algorithm) = certificate.algorithm_number(&keys.signer.packet_key()) else { return Ok(None) };
     if let Some(reason) = signing.refuses_key(algorithm) {
         let message = format!(
             "the key {} cannot sign packages of {format}: {reason}",
@@ -244,7 +244,7 @@ fn is_signed_by_us(
     keys: &Keys,
     now: SystemTime,
 ) -> Result<bool> {
-    let ours = keys.signer.certificate().fingerprint();
+    let ours = keys.signer.packet_certificate().fingerprint();
     for embedded in signatures {
         let NativeSignature::OpenPgp(packet) = &embedded.signature else { return Ok(false) };
         let verified = verify_detached(packet, &mut embedded.open(file)?, &keys.keyring, now);
@@ -259,7 +259,7 @@ fn is_signed_by_us(
 fn date(file: &mut fs::File, format: Format, keys: &Keys, now: SystemTime) -> Result<SystemTime> {
     let built = format.get().inspect(file, Depth::Metadata)?.built;
     let built = built.map_or(now, |built| SystemTime::UNIX_EPOCH + Duration::from_secs(built));
-    let first = keys.signer.certificate().signs_first(&keys.signer.signing_key(), built, now);
+    let first = keys.signer.packet_certificate().signs_first(&keys.signer.packet_key(), built, now);
     // Without any such moment the signer says what is wrong.
     Ok(first.unwrap_or(now))
 }

@@ -112,13 +112,6 @@ fn write(package: &Package, path: &Path) -> Result<()> {
 
 /// What would need rpmbuild.
 fn refuse(line: &CommandLine) -> Result<()> {
-    if line.is_on("rpm-sign") {
-        return Err(anyhow::anyhow!(
-            "Packhouse does not put signatures into an rpm yet; leave out --rpm-sign, and put one into the finished \
-             file with `rpmsign --addsign FILE`; --packhouse-sign writes one beside it"
-        )
-        .into());
-    }
     for flag in ["rpm-autoreqprov", "rpm-autoreq", "rpm-autoprov"] {
         if line.is_on(flag) {
             return Err(anyhow::anyhow!(
