@@ -12,7 +12,8 @@ fn now() -> SystemTime {
 }
 
 fn signer() -> (Box<dyn Signer>, Keyring) {
-    let Generated { secret, certificate, .. } = generate("Release <release@example.org>", now(), None).unwrap();
+    let Generated { secret, certificate, .. } =
+        generate("Release <release@example.org>", now(), None).unwrap();
     let signer = KeySource::Text { armored: secret, passphrase: None }.open(now()).unwrap();
     (signer, Keyring::from_certificates([certificate]))
 }
