@@ -231,8 +231,7 @@ fn no_key(format: Format) -> Without {
         reason: format!(
             "{format} knows only RSA keys of its own, and the project has none: customers need --allow-untrusted"
         ),
-        fix: "make one with `openssl genrsa -out you@example.org.rsa 4096`, and name it as apk-key in [sign] of \
-              dist/packhouse.toml"
+        fix: "make one with `packhouse key generate --apk`, and name it as apk-key in [sign] of dist/packhouse.toml"
             .into(),
     }
 }
