@@ -35,6 +35,7 @@ const COMMANDS: &[&str] = &[
     "key check",
     "key rotate",
     "key document",
+    "key package",
     "doctor",
     "fpm",
     "completions",
