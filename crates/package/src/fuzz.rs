@@ -16,7 +16,7 @@ use crate::archive::decompress::{Decoder, Method};
 use crate::archive::part::{Part, hexadecimal};
 use crate::archive::tar_reader::{End, Reader as Tar};
 use crate::deb::paragraph::Paragraph;
-use crate::{Depth, Format, inspect_file};
+use crate::{Depth, Format, Signing, inspect_file};
 
 const PART: Part = Part { format: "fuzz", name: "input" };
 /// What a decompressor may give, so that a run is quick.
@@ -53,8 +53,20 @@ pub const READERS: &[Reader] = &[
     ("zstd", |bytes| unpack(Method::Zstd, bytes)),
 ];
 
-/// Both depths of a format.
+/// Both depths of a format, and what is signed in it; what can be signed, can be signed again.
 fn inspect(format: Format, bytes: &[u8]) {
+    if let Ok(signatures) = format.get().signatures(&mut Cursor::new(bytes)) {
+        for embedded in signatures {
+            assert!(embedded.range.end <= bytes.len() as u64, "it covers bytes of the file");
+        }
+    }
+    if let Signing::Inside(signing) = format.get().signing() {
+        let mut out = Vec::new();
+        let written = signing.write(&mut Cursor::new(bytes), &[], &mut out);
+        if let (Ok(()), Ok(before)) = (written, signing.to_sign(&mut Cursor::new(bytes))) {
+            assert!(signing.to_sign(&mut Cursor::new(out)).is_ok_and(|after| after == before));
+        }
+    }
     for depth in [Depth::Metadata, Depth::Contents] {
         let _ = format.get().inspect(&mut Cursor::new(bytes), depth);
     }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::inspect::{InspectedFile, InspectedKind};
+use packhouse_package::signing::{NativeSignature, RsaHash, Scheme, Signing};
 use packhouse_package::{
     Arch, Capabilities, Change, Depth, Entry, Error, FileTree, Format, Inspection, Kind, LinkId, Mark,
     Moment, Named, Owner, Package, PackagePath, Resources, Script, Version, inspect_file,
@@ -49,6 +50,18 @@ pub struct Facts {
     pub takes_any_bytes: bool,
     /// The longest path that it surely holds, in bytes.
     pub longest_path: usize,
+    pub signed: Signed,
+}
+
+/// How packages are signed in the format's own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// Not at all.
+    Detached,
+    /// In a file whose name ends so.
+    Beside(&'static str),
+    /// In the package, by a signature of this kind.
+    Inside(Scheme),
 }
 
 /// How something is in a package.
@@ -82,6 +95,7 @@ pub const FORMATS: [Facts; 6] = [
         forbidden: |byte| byte == b'\n',
         takes_any_bytes: true,
         longest_path: 4094,
+        signed: Signed::Detached,
     },
     Facts {
         format: Format::Rpm,
@@ -99,6 +113,7 @@ pub const FORMATS: [Facts; 6] = [
         forbidden: |_| false,
         takes_any_bytes: true,
         longest_path: 4094,
+        signed: Signed::Inside(Scheme::OpenPgp),
     },
     Facts {
         format: Format::Apk,
@@ -116,6 +131,7 @@ pub const FORMATS: [Facts; 6] = [
         forbidden: |byte| byte.is_ascii_control(),
         takes_any_bytes: true,
         longest_path: 4084,
+        signed: Signed::Inside(Scheme::Rsa),
     },
     Facts {
         format: Format::Pacman,
@@ -134,6 +150,7 @@ pub const FORMATS: [Facts; 6] = [
         forbidden: |byte| byte == b'\n',
         takes_any_bytes: true,
         longest_path: 4094,
+        signed: Signed::Beside(".sig"),
     },
     Facts {
         format: Format::Tar,
@@ -151,6 +168,7 @@ pub const FORMATS: [Facts; 6] = [
         forbidden: |_| false,
         takes_any_bytes: true,
         longest_path: 4094,
+        signed: Signed::Detached,
     },
     Facts {
         format: Format::Zip,
@@ -168,6 +186,7 @@ pub const FORMATS: [Facts; 6] = [
         forbidden: |byte| byte == b'\\',
         takes_any_bytes: false,
         longest_path: 4094,
+        signed: Signed::Detached,
     },
 ];
 
@@ -715,5 +734,65 @@ fn names_that_are_nearly_alike_look_like_options_or_are_long_arrive() {
         }
         package.files.complete();
         compare_files(facts, &package, facts.written_and_read(&package).files.as_deref().unwrap());
+    }
+}
+
+/// One that nobody made: the writer looks at its kind, and verifies nothing.
+fn signature(scheme: Scheme) -> NativeSignature {
+    match scheme {
+        // Version 4, over a document, EdDSA, SHA-256, no subpackets, the start of the hash, and nothing.
+        Scheme::OpenPgp => NativeSignature::OpenPgp(vec![0x88, 10, 4, 0, 22, 8, 0, 0, 0, 0, 1, 2]),
+        Scheme::Rsa => {
+            NativeSignature::Rsa { key: "a.rsa.pub".into(), hash: RsaHash::Sha256, bytes: vec![7; 256] }
+        }
+    }
+}
+
+#[test]
+fn packages_are_signed_in_their_formats_way_and_changed_in_nothing_else() {
+    let package = package("1.0", &[("opt/f", Entry::bytes(*b"content", 0o644))]);
+    for facts in FORMATS {
+        let (unsigned, format, signed) = (facts.write(&package, 1).unwrap(), facts.format, facts.signed);
+        let signatures = |bytes: &[u8]| format.get().signatures(&mut Cursor::new(bytes)).unwrap();
+        assert_eq!(signatures(&unsigned), [], "{format}");
+        let (scheme, inside) = match (format.get().signing(), signed) {
+            (Signing::Detached, Signed::Detached) => continue,
+            (Signing::Beside(ending), Signed::Beside(expected)) => {
+                assert_eq!(ending, expected);
+                continue;
+            }
+            (Signing::Inside(inside), Signed::Inside(scheme)) => (scheme, inside),
+            _ => panic!("{format} is signed otherwise"),
+        };
+        assert_eq!(inside.scheme(), scheme, "{format}");
+        let with = |bytes: &[u8], signatures: &[NativeSignature]| -> packhouse_package::Result<Vec<u8>> {
+            let mut out = Vec::new();
+            inside.write(&mut Cursor::new(bytes), signatures, &mut out)?;
+            Ok(out)
+        };
+        let to_sign = |bytes: &[u8]| inside.to_sign(&mut Cursor::new(bytes)).unwrap();
+        let made = signature(scheme);
+        let package = with(&unsigned, std::slice::from_ref(&made)).unwrap();
+        let found = signatures(&package);
+        assert_eq!(found.iter().map(|found| &found.signature).collect::<Vec<_>>(), [&made], "{format}");
+        let range = found[0].range.start as usize..found[0].range.end as usize;
+        assert_eq!(package[range], to_sign(&unsigned), "{format}");
+        assert_eq!(to_sign(&package), to_sign(&unsigned), "{format}");
+        assert!(with(&package, &[]).unwrap() == unsigned, "{format}");
+        // A reader sees the same package, and its signature.
+        let read = |bytes: &[u8]| inspect_file(&mut Cursor::new(bytes), "", Depth::Contents).unwrap();
+        let (mut before, after) = (read(&unsigned), read(&package));
+        assert_eq!(after.signatures.len(), 1, "{format}");
+        before.signatures.clone_from(&after.signatures);
+        assert_eq!(before, after, "{format}");
+        // Of the other kind, and of half a package.
+        let other = if scheme == Scheme::Rsa { Scheme::OpenPgp } else { Scheme::Rsa };
+        let error = with(&unsigned, &[signature(other)]).unwrap_err();
+        assert!(matches!(error, Error::Unsignable { .. }) && error.help().is_some(), "{format}: {error}");
+        for length in [0, 1, 100, to_sign(&unsigned).len()] {
+            let half = &unsigned[..length.min(unsigned.len() - 1)];
+            assert!(inside.to_sign(&mut Cursor::new(half)).is_err(), "{format}: {length} bytes");
+            assert!(with(half, &[]).is_err(), "{format}: {length} bytes");
+        }
     }
 }

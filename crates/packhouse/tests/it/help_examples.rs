@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "key",
     "key list",
     "key generate",
+    "key certify",
     "key add",
     "key remove",
     "key revoke",

@@ -7,6 +7,7 @@
 mod acceptance;
 mod apk_targets;
 mod base_images;
+mod canaries;
 mod channels;
 mod cloudfront;
 mod containers;
@@ -25,6 +26,7 @@ mod json;
 mod key_rotation;
 mod keyring;
 mod keys;
+mod modes;
 mod names;
 mod native_signatures;
 mod private_copy;

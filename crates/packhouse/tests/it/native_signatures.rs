@@ -450,8 +450,17 @@ fn files_are_signed_in_place_and_signed_again_by_another_key() {
     assert_eq!(fs_err::metadata(&rpm).unwrap().permissions().mode() & 0o777, 0o640);
     project.run(sign).ok();
     assert_eq!(bytes(&directory), first, "signed once");
-    for name in ["hello.rpm", "hello.zst", "text"] {
-        project.run(&format!("verify ../files/{name}")).ok();
+    project.run("verify ../files/text").ok();
+    for ending in [".rpm", ".zst"] {
+        // Under this name it could be any package of ours.
+        let run = project.run(&format!("verify ../files/hello{ending}")).exits(1);
+        let own = one(&project.path("pkg"), ending).file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(run.stderr.contains(&own), "{}", run.stderr);
+        for more in ["", ".asc"] {
+            let signed = directory.join(format!("hello{ending}{more}"));
+            fs_err::copy(signed, project.beside("tmp").join(format!("{own}{more}"))).unwrap();
+        }
+        project.run(&format!("verify ../tmp/{own}")).ok();
     }
 
     trust(&project, &two_key);

@@ -130,3 +130,20 @@ fn a_pacman_packages_signature_beside_it_is_good_or_the_package_is_refused() {
     fs_err::write(&sig, "junk").unwrap();
     package.verify(&package.bytes, "").exits(1).says(".sig does not verify");
 }
+
+#[test]
+fn a_pacman_packages_signature_on_the_web_is_fetched_too() {
+    let project = Project::with_targets(&["arch/rolling"]);
+    project.run("release --all").ok();
+    let package = names(&project.site()).into_iter().find(|name| name.ends_with(".pkg.tar.zst")).unwrap();
+    let server = crate::web::WebServer::of(&project.site());
+    let url = format!("{}/{package}", server.url);
+    let document = &project.run(&format!("--json verify {url}")).ok().documents()[0];
+    assert_eq!(document["native"][0]["verified"], true);
+    let sig = project.site().join(format!("{package}.sig"));
+    fs_err::write(&sig, "junk").unwrap();
+    project.run(&format!("verify {url}")).exits(1).says(".sig does not verify");
+    project.run(&format!("verify {}", server.url)).exits(1).says(".sig");
+    fs_err::remove_file(&sig).unwrap();
+    project.run(&format!("verify {url}")).exits(1).says(".sig is not there");
+}

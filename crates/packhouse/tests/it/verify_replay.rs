@@ -354,6 +354,22 @@ fn rpl_17_no_more_of_a_package_is_fetched_than_the_list_says() {
 }
 
 #[test]
+fn nobody_else_can_write_where_packages_are_fetched_to() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = released();
+    let server = WebServer::of(&project.site());
+    let user = rustix::process::geteuid().as_raw();
+    let scratch = project.beside(&format!("tmp/packhouse-{user}"));
+    fs_err::create_dir_all(&scratch).unwrap();
+    fs_err::set_permissions(&scratch, std::fs::Permissions::from_mode(0o777)).unwrap();
+    verify(&project, Path::new(&server.url), "").ok();
+    assert_eq!(fs_err::metadata(&scratch).unwrap().permissions().mode() & 0o777, 0o755);
+    fs_err::remove_dir_all(&scratch).unwrap();
+    std::os::unix::fs::symlink(project.beside("home"), &scratch).unwrap();
+    verify(&project, Path::new(&server.url), "").exits(2).says("is not a directory of yours");
+}
+
+#[test]
 fn tam_14_pages_and_keyrings_that_were_changed_are_named() {
     let project = released();
     let server = WebServer::of(&project.site());

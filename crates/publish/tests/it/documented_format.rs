@@ -24,6 +24,10 @@ async fn full_head(site: &Site) -> Value {
         upload.package.version = number.to_string();
         uploads.push(upload);
     }
+    let native = uploads[1].package.signature.clone();
+    let path = crate::site::object_path(&format!("{}.sig", uploads[1].package.path));
+    uploads[1].package.native_signature = Some(packhouse_publish::Signature { path, ..native });
+    uploads[1].native_signature = Some(b"native".to_vec());
     site.publish(uploads).await.unwrap();
     let select = |release: &str| Selection { targets: None, release: Some(release.into()) };
     let change = |head: &mut Head| {
@@ -108,9 +112,16 @@ async fn the_schema_knows_every_field_and_no_other() {
         assert!(seen.contains(&field), "{field} is documented, and no head has it");
     }
     let page = reference("site.md");
-    for field in
-        ["retired[]", "pruned", "published", "yanked.reason", "rolled_back[]", "pinned", "generation"]
-    {
+    for field in [
+        "retired[]",
+        "pruned",
+        "published",
+        "native_signature",
+        "yanked.reason",
+        "rolled_back[]",
+        "pinned",
+        "generation",
+    ] {
         assert!(page.contains(&format!("`{field}`")), "site.md does not say what {field} is");
     }
 }

@@ -15,6 +15,7 @@ mod interleavings;
 mod kills;
 mod many_publishers;
 mod moto;
+mod native_signatures;
 mod publishes_once;
 mod server;
 mod site;

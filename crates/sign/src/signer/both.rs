@@ -31,7 +31,8 @@ struct Both {
 
 /// Both keys sign, the new one first; where there is room for one signature, the old one's.
 ///
-/// To others the signer is the new key: [`Signer::certificate`] and [`Signer::signing_key`] are its.
+/// To others the signer is the new key: [`Signer::certificate`] and [`Signer::signing_key`] are its, but
+/// [`Signer::packet_certificate`] and [`Signer::packet_key`] the old one's.
 pub fn both(new: Box<dyn Signer>, old: Box<dyn Signer>) -> Box<dyn Signer> {
     Box::new(Both { new, old })
 }

@@ -53,6 +53,11 @@ fn detached_signatures_are_good_to_gpg_gpgv_and_sqv() {
             home.accepts("gpgv", &["--keyring", "./keyring.gpg", "content.asc", "content"]);
             home.accepts("sqv", &["--keyring", "keyring.gpg", "content.asc", "content"]);
             home.accepts("gpg", &["--verify", "content.asc", "content"]);
+            // The form that rpm and pacman keep.
+            home.file("content.sig", signer.packet(&mut &content[..], at(0)).unwrap());
+            home.accepts("gpgv", &["--keyring", "./keyring.gpg", "content.sig", "content"]);
+            home.accepts("sqv", &["--keyring", "keyring.gpg", "content.sig", "content"]);
+            home.accepts("gpg", &["--verify", "content.sig", "content"]);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The keyring of those who may sign, and the keys in it: one file an operation.
 
 mod add;
+mod certify;
 mod check;
 mod document;
 mod export;
@@ -14,6 +15,7 @@ mod rotate;
 mod validity;
 
 pub use add::{AddedKey, add_keys};
+pub use certify::{CertifyOptions, certify_key};
 pub use check::{Finding, KeyReport, Severity, check_keyring};
 pub use document::{DocumentedKey, KeyRole, SigningFacts, signing_facts, write_document};
 pub use export::{ExportFor, ExportOptions, export_for, export_keys};

@@ -265,3 +265,6 @@ fn sign(file: &Path, expected: Option<Sha256>, keys: &Keys, now: SystemTime) -> 
     manifest::write_whole(&path, signature.as_bytes())?;
     Ok(fingerprint)
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,8 +140,15 @@ pub(super) async fn verify_address(
     let scratch = Scratch::new(environment)?;
     let local = web.download(&path, package.size, scratch.path()).await?;
     let local = local.with_context(|| format!("{url} is not there"))?;
-    let subject =
-        Subject { file: &local.file, shown: url.to_owned(), name: &name, beside: None, at: Some(&path) };
+    // What the format's own tools read beside it, where the list says that there is such a thing.
+    if let Some(native) = &package.native_signature {
+        let ending = native.path.as_str().strip_prefix(package.path.as_str()).unwrap_or_default();
+        let found = web.read(&ObjectPath::new(format!("{path}{ending}"))?, LARGEST_SIGNATURE).await?;
+        let bytes = found.with_context(|| format!("{url}{ending} is not there"))?;
+        fs::write(format!("{}{ending}", local.file.display()), bytes)?;
+    }
+    let (file, shown) = (local.file.as_path(), url.to_owned());
+    let subject = Subject { file, shown, name: &name, beside: Some(file), at: Some(&path) };
     prove(&subject, &signature, Some(&opened), options, trust, environment, on_event)
 }
 

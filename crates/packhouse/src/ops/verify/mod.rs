@@ -15,7 +15,7 @@ mod seen;
 mod site;
 
 use std::fmt;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -227,11 +227,15 @@ impl Scratch {
             return Err(anyhow::Error::new(error).context(format!("cannot make {}", above.display())));
         }
         let metadata = fs::symlink_metadata(&above)?;
-        if !metadata.is_dir() || metadata.uid() != environment.user || metadata.mode() & 0o022 != 0 {
-            let message = format!("{} is not a directory that only you can write to", above.display());
+        if !metadata.is_dir() || metadata.uid() != environment.user {
+            let message = format!("{} is not a directory of yours", above.display());
             return Err(
                 UsageError::new(message, "remove it, or set TMPDIR to a directory of your own").into()
             );
+        }
+        if metadata.mode() & 0o022 != 0 {
+            // A build made it, under an umask of 002.
+            fs::set_permissions(&above, std::fs::Permissions::from_mode(metadata.mode() & 0o7755))?;
         }
         let directory = above.join(format!("check-{}", std::process::id()));
         // Of one that was killed and had the same number.

@@ -100,6 +100,6 @@ fn judge(embedded: &Embedded, package: &mut dyn Input, trust: &Trust) -> Result<
 
 /// Reads the RSA key that apks are signed with.
 pub(super) fn apk_key(path: &Path) -> Result<RsaPublicKey> {
-    let context = || format!("{} is not the public key of an apk's signature", shown(&path));
+    let context = || format!("{} is not the public key of an apk's signature", shown(path));
     RsaPublicKey::parse(&fs::read_to_string(path)?).with_context(context)
 }
