@@ -207,7 +207,7 @@ impl Project {
         retiring::retiring(&self.shared.sign, &self.root)
     }
 
-    /// `[sign]` as it is written.
+    /// `[sign]`, as it is written.
     pub fn sign(&self) -> &SignSettings {
         &self.shared.sign
     }

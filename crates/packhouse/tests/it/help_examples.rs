@@ -36,6 +36,7 @@ const COMMANDS: &[&str] = &[
     "key check",
     "key rotate",
     "key document",
+    "key package",
     "doctor",
     "fpm",
     "completions",

@@ -61,7 +61,7 @@ fn a_rotation_goes_from_one_key_to_the_other_in_steps() {
     project.run("key rotate").ok().prints("no key is being replaced").prints("next:");
     let text = project.read("dist/packhouse.toml");
     let shown = project.run(ROTATE).ok().prints("nothing was changed yet").prints("--yes does it");
-    shown.prints("debian-12: `apt update` says NO_PUBKEY");
+    shown.prints("debian-12: apt says NO_PUBKEY");
     assert_eq!(project.read("dist/packhouse.toml"), text);
 
     // Step 1: both sign.

@@ -504,3 +504,46 @@ fn secrets_stay_out_of_what_is_printed() {
     run(&project, &wrong, &revoke).exits(1).says("does not open").hides("barley").hides(&line);
     run(&project, &phrase, &revoke).ok().hides("sesame").hides(&line);
 }
+
+#[test]
+fn packages_with_the_keyring_put_it_where_each_client_looks() {
+    let project = Project::with_targets(&["debian/12", "rocky/9", "arch/rolling"]);
+    generate(&project, &["--algorithm", "rsa3072"]);
+    project.run("key add ../keys/public-key.asc").ok();
+    project.commit("key");
+    let made = project.run("key package").ok().stdout;
+    let paths: Vec<&str> = made.lines().collect();
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    let bytes: Vec<Vec<u8>> = paths.iter().map(|path| fs_err::read(path).unwrap()).collect();
+    project.run("key package").ok();
+    assert!(
+        paths.iter().zip(&bytes).all(|(path, bytes)| fs_err::read(path).unwrap() == *bytes),
+        "not the same twice"
+    );
+    let held = |path: &str, name: &str| {
+        let document = project.run(&format!("--json inspect {path}")).ok().documents().remove(0);
+        let files = document["files"].as_array().unwrap();
+        let file = files.iter().find(|file| file["path"].as_str().unwrap().trim_start_matches('/') == name);
+        assert!(file.is_some_and(|file| file["mode"] == "0644"), "{name} is not in {document}");
+        assert_eq!(document["name"], "hello-keyring");
+        document
+    };
+    held(paths[0], "usr/share/keyrings/hello-archive-keyring.gpg");
+    held(paths[1], "etc/pki/rpm-gpg/RPM-GPG-KEY-hello");
+    held(paths[2], "usr/share/pacman/keyrings/hello-trusted");
+    let arch = held(paths[2], "usr/share/pacman/keyrings/hello.gpg");
+    assert!(arch["scripts"].to_string().contains("pacman-key --populate hello"), "{arch}");
+    if let Some([dpkg_deb]) = find(["dpkg-deb"]) {
+        let into = project.beside("unpacked").display().to_string();
+        dpkg_deb.run(["-x", paths[0], &into]);
+        let keyring = project.beside("unpacked/usr/share/keyrings/hello-archive-keyring.gpg");
+        assert_eq!(
+            Keyring::read(&keyring).unwrap().certificates()[0].fingerprint().to_string(),
+            only_fingerprint(&project)
+        );
+    }
+    let project = Project::with_targets(&["alpine/3.22"]);
+    generate(&project, &[]);
+    project.run("key add ../keys/public-key.asc").ok();
+    project.run("key package").exits(2).says("no target takes its keys from a package");
+}

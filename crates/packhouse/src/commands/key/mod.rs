@@ -7,6 +7,7 @@ mod edit;
 mod export;
 mod generate;
 mod list;
+mod package;
 mod rotate;
 
 use std::path::PathBuf;
@@ -59,6 +60,9 @@ pub(super) enum Key {
         after_help = "Examples:\n  packhouse key document -o SIGNING.md\n  packhouse key document --check SIGNING.md"
     )]
     Document(document::Document),
+    /// Make packages that bring customers the keyring
+    #[command(after_help = "Example:\n  packhouse key package")]
+    Package(package::Package),
 }
 
 /// Which keyring.
@@ -88,6 +92,7 @@ impl Key {
             Key::Check(command) => command.run(context),
             Key::Rotate(command) => command.run(context),
             Key::Document(command) => command.run(context),
+            Key::Package(command) => command.run(context),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Result;
+use packhouse_project::file::Located;
+use packhouse_project::{PROJECT_FILE, Project};
 use packhouse_sign::{Certificate, POLICY};
 use serde::Serialize;
 
@@ -12,7 +14,7 @@ use super::list::listed;
 use super::{ListedKey, Ring};
 use crate::environment::Environment;
 use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
-use crate::ops::{OnEvent, PlanOptions, plan};
+use crate::ops::{OnEvent, UsageError, find_project};
 
 /// The facts of a `SIGNING.md`.
 #[derive(Clone, Debug, Serialize)]
@@ -71,7 +73,14 @@ pub enum KeyRole {
 /// When there is no project or no keyring.
 pub fn signing_facts(ring: &Ring, environment: &Environment, on_event: OnEvent<'_>) -> Result<SigningFacts> {
     let file = ring.read(environment, on_event)?;
-    let planned = plan(&PlanOptions::whole(ring.project.clone()), environment)?.plan;
+    let root = find_project(ring.project.as_deref(), environment)?;
+    if !root.join(PROJECT_FILE).is_file() {
+        let message = format!("there is no project in {}", root.display());
+        return Err(UsageError::new(message, "name one with -C").into());
+    }
+    let project = Project::open(&root)?;
+    let settings = project.settings();
+    let text = |value: &Option<Located<String>>| value.as_ref().map(|value| value.value.clone());
     let now: SystemTime = environment.now.into();
     let signing = signing_fingerprints(ring.project.as_deref(), environment)?;
     let retiring = retiring_fingerprints(ring.project.as_deref(), environment)?;
@@ -96,17 +105,28 @@ pub fn signing_facts(ring: &Ring, environment: &Environment, on_event: OnEvent<'
         .certificates()
         .iter()
         .map(|certificate| DocumentedKey { role: role(certificate), key: listed(certificate, None, now) });
-    let relative = file.path.strip_prefix(&planned.root).unwrap_or(&file.path);
+    let relative = file.path.strip_prefix(&root).unwrap_or(&file.path);
+    let formats = project.targets().filter_map(|(_, format)| format);
     Ok(SigningFacts {
         keys: keys.collect(),
         keyring: relative.display().to_string(),
-        maintainer: planned.targets.first().map(|target| target.spec.metadata.maintainer.clone()),
-        formats: planned.targets.iter().map(|target| target.format.get().name().to_owned()).collect(),
-        apk_key: planned.apk_key_name,
-        public_url: planned.public_url,
-        name: planned.name,
+        maintainer: text(&settings.texts.maintainer),
+        formats: formats.map(|format| format.get().name().to_owned()).collect(),
+        apk_key: apk_key_name(&project),
+        public_url: text(&settings.publish.public_url),
+        name: project.name().unwrap_or("this project").to_owned(),
         accepted_keys: POLICY.keys(),
         accepted_hashes: POLICY.hashes(),
+    })
+}
+
+/// What customers have apk's key as: its own name, unless the project says another.
+fn apk_key_name(project: &Project) -> Option<String> {
+    let sign = project.sign();
+    let named = sign.apk_key_name.as_ref().map(|name| name.value.clone());
+    named.or_else(|| {
+        let path = Path::new(&sign.apk_key.as_ref()?.value);
+        Some(format!("{}.pub", path.file_name()?.to_string_lossy()))
     })
 }
 

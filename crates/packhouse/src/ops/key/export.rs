@@ -83,6 +83,27 @@ pub fn export_for(
     if who == ExportFor::Apk {
         return Ok(vec![export_apk_key(options, directory, environment)?]);
     }
+    let directory = environment.current_directory.join(directory);
+    let mut paths = Vec::new();
+    for (name, bytes) in files_for(who, options, armor, environment, on_event)? {
+        let path = directory.join(name);
+        replace(&path, &bytes)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// The files that a package manager wants: their names and what they hold.
+///
+/// # Errors
+/// As [`export_for`].
+pub(super) fn files_for(
+    who: ExportFor,
+    options: &ExportOptions,
+    armor: bool,
+    environment: &Environment,
+    on_event: OnEvent<'_>,
+) -> Result<Vec<(String, Vec<u8>)>> {
     let named = !options.fingerprints.is_empty();
     let options = ExportOptions { all: !named || options.all, ..options.clone() };
     let keyring = export_keys(&options, environment, on_event)?;
@@ -96,7 +117,7 @@ pub fn export_for(
         return Err(UsageError::new("no key that is not revoked is there to export", help).into());
     }
     let both = || Keyring::from_certificates(good.iter().chain(&revoked).cloned());
-    let files: Vec<(String, Vec<u8>)> = match who {
+    Ok(match who {
         // The suffix is not taste: apt-secure(8) reads `.asc` as armored and everything else as binary.
         ExportFor::Apt if armor => {
             vec![(format!("{name}-archive-keyring.asc"), both().to_armored().into_bytes())]
@@ -123,15 +144,7 @@ pub fn export_for(
                 (format!("{name}-revoked"), revoked.into_bytes()),
             ]
         }
-    };
-    let directory = environment.current_directory.join(directory);
-    let mut paths = Vec::new();
-    for (name, bytes) in files {
-        let path = directory.join(name);
-        replace(&path, &bytes)?;
-        paths.push(path);
-    }
-    Ok(paths)
+    })
 }
 
 /// The public part of apk's key, which is not in the keyring.

@@ -114,7 +114,7 @@ pub fn generate_apk_key(name: &str, directory: &Path, environment: &Environment)
     let directory = outside_of_projects(&environment.current_directory.join(directory))?;
     // The name becomes one of a member of an archive, and of a file in /etc/apk/keys (KEY-21).
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
-    if name.is_empty() || name.len() > 200 || name.starts_with(['.', '-']) || !name.bytes().all(is_plain) {
+    if name.is_empty() || name.len() > 60 || name.starts_with(['.', '-']) || !name.bytes().all(is_plain) {
         let message = format!("`{}` cannot be the name of an apk key", name.escape_debug());
         return Err(
             UsageError::new(message, "letters, digits and @ . _ + -, as in release@example.org").into()

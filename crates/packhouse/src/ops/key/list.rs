@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use anyhow::Result;
+use packhouse_project::Project;
 use packhouse_publish::Head;
 use packhouse_sign::{Certificate, Fingerprint, Keyring, Part};
 use serde::Serialize;
 
 use super::Ring;
 use crate::environment::Environment;
-use crate::ops::{OnEvent, PlanOptions, day, plan, site_head};
+use crate::ops::publish::DEFAULT_SITE;
+use crate::ops::{OnEvent, day, find_project, site_head};
 
 /// The keys of a keyring.
 #[derive(Clone, Debug, Serialize)]
@@ -115,10 +117,13 @@ pub async fn list_keys(
     })
 }
 
-/// The project's site and its list of releases.
+/// The project's site and its list of releases: also of a project that cannot be released as it is.
 pub(super) async fn head(ring: &Ring, environment: &Environment) -> Result<(String, Head)> {
-    let plan = plan(&PlanOptions::whole(ring.project.clone()), environment)?.plan;
-    site_head(Some(&plan), None, environment).await
+    let root = find_project(ring.project.as_deref(), environment)?;
+    let project = Project::open(&root)?;
+    let to = project.settings().publish.to.as_ref().map_or(DEFAULT_SITE, |to| &to.value);
+    let to = if to.contains("://") { to.to_owned() } else { root.join(to).display().to_string() };
+    site_head(None, Some(&to), environment).await
 }
 
 fn keys(keyring: &Keyring, head: Option<&Head>, now: SystemTime) -> Vec<ListedKey> {

@@ -8,6 +8,7 @@ mod export;
 mod generate;
 mod keyring_file;
 mod list;
+mod package;
 mod remove;
 mod revoke;
 mod rotate;
@@ -21,6 +22,7 @@ pub use export::{ExportFor, ExportOptions, export_for, export_keys};
 pub use generate::{GenerateOptions, GeneratedFiles, NewApkKey, generate_apk_key, generate_key};
 pub use keyring_file::Ring;
 pub use list::{KeyList, LastUse, ListedKey, ListedPart, list_keys};
+pub use package::package_keyring;
 pub use remove::remove_key;
 pub use revoke::{RevokeOptions, RevokedKey, revoke_key};
 pub use rotate::{
