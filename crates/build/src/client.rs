@@ -15,10 +15,10 @@ use tokio::process::{Child, Command};
 use crate::leftovers::{RUN_LABEL, Run};
 use crate::{Error, Result, log};
 
-/// Variables that an engine's program is not given: what signs is no business of its (packhouse's `environment.rs`
-/// names them). It gets all others, since only its user knows what its contexts, plugins and credential helpers (which
-/// may need the keys of a cloud) look at; nothing of it reaches a container.
-const SIGNING_VARIABLES: [&str; 2] = ["PACKHOUSE_SIGNING_KEY", "PACKHOUSE_SIGNING_PASSPHRASE"];
+/// Variables that an engine's program is not given: keys and pass phrases of what signs are no business of its
+/// (packhouse's `environment.rs` names them). It gets all others, since only its user knows what its contexts, plugins and
+/// credential helpers (which may need the keys of a cloud) look at; nothing of it reaches a container.
+const OURS: &str = "PACKHOUSE_";
 
 /// A line that is longer is cut before it is shown.
 const LONGEST_LINE: usize = 4096;
@@ -148,7 +148,7 @@ impl Client {
     }
 
     fn prepare(&self, command: &mut Command) {
-        let known = self.environment.iter().filter(|(name, _)| !SIGNING_VARIABLES.contains(&name.as_str()));
+        let known = self.environment.iter().filter(|(name, _)| !name.starts_with(OURS));
         command
             .env_clear()
             .envs(known.map(|(name, value)| (name, value)))

@@ -269,7 +269,7 @@ mod tests {
 <!-- Written from crates/packhouse/src/environment.rs; UPDATE_DOCS=1 cargo test -p packhouse writes it anew. -->
 
 Packhouse looks at these and at no others. An empty variable counts as unset. Programs that it runs for you look at their
-own: `docker` and `podman` at all but `PACKHOUSE_SIGNING_…`, `git` and `gpg` at those that they need to find their files
+own: `docker` and `podman` at all but `PACKHOUSE_…`, `git` and `gpg` at those that they need to find their files
 and the user, [a sign command](sign-command.md) at those that the project names; so does the library that connects to buckets, at `HTTPS_PROXY`, `HTTP_PROXY`,
 `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. [Storage](storage.md) says how buckets are reached.
 

@@ -23,10 +23,17 @@ pub struct Client {
 pub struct Refusal {
     /// What.
     pub what: Refused,
+    /// False where reports and sources disagree.
+    #[serde(default = "yes")]
+    pub is_certain: bool,
     /// What happens then, in a clause.
     pub reason: String,
     /// Where that was seen.
     pub source: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A property of a key or a keyring that some client refuses.

@@ -8,7 +8,7 @@ use packhouse_package::Format;
 use packhouse_package::archive::compress::Compression;
 use serde::Deserialize;
 
-use crate::{Client, SignaturesRead, Target};
+use crate::{Client, Refused, SignaturesRead, Target};
 
 /// A distribution of the table.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,7 +18,6 @@ pub struct Distribution {
     pub title: String,
     format: String,
     zstd_since: Option<String>,
-    eddsa_since: Option<String>,
     rsa256_since: Option<String>,
     clients: BTreeMap<String, String>,
     image: String,
@@ -57,13 +56,17 @@ impl Distribution {
 
     /// What checks signatures on a version; `None` for one that is older than any in the table.
     pub fn client(&self, version: &str) -> Option<&'static Client> {
-        let since = self.clients.iter().filter(|(since, _)| compare(version, since) != Ordering::Less);
+        let since = self.clients.iter().filter(|(since, _)| is_since(version, since));
         let (_, id) = since.max_by(|(a, _), (b, _)| compare(a, b))?;
         Client::all().get(id)
     }
 
     fn reads_zstd(&self, version: &str) -> bool {
         self.zstd_since.as_deref().is_some_and(|since| compare(version, since) != Ordering::Less)
+    }
+
+    fn reads_rsa256(&self, version: &str) -> bool {
+        self.rsa256_since.as_deref().is_none_or(|since| is_since(version, since))
     }
 }
 
@@ -82,12 +85,19 @@ pub fn signatures_read(target: &Target) -> SignaturesRead {
     let Some(distribution) = Distribution::find(&target.distribution) else {
         return SignaturesRead::default();
     };
-    let reads = |since: &Option<String>| {
-        // What has no number is the newest there is: `edge`, `rawhide`.
-        let is_numbered = target.version.starts_with(|c: char| c.is_ascii_digit());
-        since.as_deref().is_none_or(|since| !is_numbered || compare(&target.version, since) != Ordering::Less)
-    };
-    SignaturesRead { eddsa: reads(&distribution.eddsa_since), rsa256: reads(&distribution.rsa256_since) }
+    let client = distribution.client(&target.version);
+    SignaturesRead {
+        // A package that is said to be refused by some is signed all the same.
+        eddsa: !client
+            .and_then(|client| client.refusal(Refused::Ed25519))
+            .is_some_and(|refusal| refusal.is_certain),
+        rsa256: distribution.reads_rsa256(&target.version),
+    }
+}
+
+/// Whether a version is that one or a later one. What has no number is the newest there is: `edge`, `rawhide`.
+fn is_since(version: &str, since: &str) -> bool {
+    !version.starts_with(|c: char| c.is_ascii_digit()) || compare(version, since) != Ordering::Less
 }
 
 /// Compares versions of distributions, number by number.
@@ -143,7 +153,8 @@ mod tests {
             ("amazon-linux", "2023", true, true),
             ("fedora", "32", false, true),
             ("fedora", "rawhide", true, true),
-            ("opensuse-leap", "15.6", false, true),
+            ("opensuse-leap", "15.3", false, true),
+            ("opensuse-leap", "15.6", true, true),
             ("alpine", "3.5", true, false),
             ("alpine", "3.6", true, true),
             ("alpine", "3.20", true, true),

@@ -41,13 +41,8 @@ const DEFAULT_TIMEOUT: u32 = 120;
 /// An hour: who approves by hand has to be at hand.
 const LONGEST_TIMEOUT: i64 = 3600;
 
-/// Variables that are no other program's business.
-const OURS: [&str; 4] = [
-    "PACKHOUSE_SIGNING_KEY",
-    "PACKHOUSE_SIGNING_PASSPHRASE",
-    "PACKHOUSE_RETIRING_KEY",
-    "PACKHOUSE_RETIRING_PASSPHRASE",
-];
+/// How variables begin that are no other program's business: keys and pass phrases.
+const OURS: &str = "PACKHOUSE_";
 
 /// Who signs, as the project says.
 pub(crate) fn signing_key(sign: &SignSettings, root: &Path) -> Result<Option<SigningKey>, Problems> {
@@ -123,7 +118,7 @@ fn command(sign: &SignSettings, words: &[Located<String>]) -> Result<SigningComm
         }
     };
     for name in sign.command_environment.iter().flatten() {
-        if OURS.contains(&&*name.value) {
+        if name.value.starts_with(OURS) {
             let problem =
                 Problem::at(&name.place, format!("`{}` is not handed to other programs", name.value));
             problems.push(problem.help("keep what the command needs in a variable of its own"));

@@ -132,7 +132,7 @@ fn file_name(key: &str, hash: RsaHash) -> Result<String> {
         RsaHash::Sha512 => "RSA512",
     };
     let name = format!(".SIGN.{kind}.{key}");
-    if !is_key_name(key) || name.len() > 100 {
+    if !is_key_name(key) {
         let reason =
             "it is a plain file name of letters, digits and `@._+-`, as in `release@example.org.rsa.pub`";
         return Err(Error::Option { format: "apk", option: "the key", value: key.into(), reason });
@@ -143,7 +143,7 @@ fn file_name(key: &str, hash: RsaHash) -> Result<String> {
 /// Whether it stays in the directory of keys, and is what a key's file is called.
 fn is_key_name(key: &str) -> bool {
     let is_known = |c: char| c.is_ascii_alphanumeric() || "@._+-".contains(c);
-    !key.is_empty() && !key.starts_with('.') && key.chars().all(is_known)
+    (1..=80).contains(&key.len()) && !key.starts_with('.') && key.chars().all(is_known)
 }
 
 /// The time in a tar header: 12 octal digits, or fewer with an end.

@@ -160,6 +160,28 @@ fn members_must_be_two_or_three_and_nothing_may_follow() {
     }
 }
 
+/// `KEY-21`: whoever verifies looks the key up by this name.
+#[test]
+fn a_signature_by_a_key_of_an_odd_name_is_none() {
+    let parts = Parts::new();
+    let signatures = |name: &str| {
+        let apk = [gzip(&file(name, b"s")), parts.whole()].concat();
+        Format::Apk.get().signatures(&mut Cursor::new(apk)).map(|found| found.len())
+    };
+    assert_eq!(signatures(".SIGN.RSA256.release@example.org-1.rsa.pub").unwrap(), 1);
+    let long = format!(".SIGN.RSA256.{}", "k".repeat(300));
+    for name in [
+        ".SIGN.RSA256...",
+        ".SIGN.RSA256..ssh",
+        ".SIGN.RSA256.a;b",
+        ".SIGN.RSA.a%2fb",
+        ".SIGN.RSA512.~",
+        &*long,
+    ] {
+        assert!(signatures(name).is_err(), "{name}");
+    }
+}
+
 #[test]
 fn a_segment_must_not_end_its_archive_or_hold_what_is_not_its_own() {
     let parts = Parts::new();

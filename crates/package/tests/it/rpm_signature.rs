@@ -166,7 +166,7 @@ fn rpm_refuses_a_stripped_signature_another_payload_and_a_changed_header() {
         let read = Format::Rpm.get().inspect(&mut Cursor::new(&tampered), Depth::Contents);
         assert!(matches!(read, Err(Error::Malformed { part: "payload", .. })), "{read:?}");
         // A header with its own digests right, which the signature is not of.
-        let front = with(&other, &[found.signature.clone()]).unwrap();
+        let front = with(&other, std::slice::from_ref(&found.signature)).unwrap();
         signer.refuses(&front);
         for at in (start..payload).step_by(97) {
             let mut changed = signed.clone();
@@ -219,7 +219,7 @@ fn rpmsign_puts_a_signature_where_we_put_it() {
         };
         let theirs = sign(&["--addsign"]);
         let [found] = &signatures(&theirs).unwrap()[..] else { panic!("one") };
-        let ours = with(&unsigned, &[found.signature.clone()]).unwrap();
+        let ours = with(&unsigned, std::slice::from_ref(&found.signature)).unwrap();
         assert_eq!(first_difference(&ours, &theirs), None);
         // And it takes ours for its own.
         fs::write(signer.path(FILE), with(&unsigned, &[signer.packet(&unsigned)]).unwrap()).unwrap();

@@ -43,11 +43,12 @@ pub use fpm::{
 };
 pub use inspect::{Inspected, inspect};
 pub use key::{
-    AddedKey, BeginOptions, ExportFor, ExportOptions, Finding, GenerateOptions, GeneratedFiles, KeyList,
-    KeyReport, LastUse, ListedKey, ListedPart, NewApkKey, NewSigner, RevokeOptions, RevokedKey, Ring,
-    RotatedKey, Rotation, RotationStage, Severity, Validity, add_keys, begin_rotation, check_keys,
-    export_for, export_keys, finish_rotation, generate_apk_key, generate_key, list_keys, remove_key,
-    revoke_key, rotation,
+    AddedKey, BeginOptions, CertifyOptions, DocumentedKey, ExportFor, ExportOptions, Finding,
+    GenerateOptions, GeneratedFiles, KeyList, KeyReport, KeyRole, LastUse, ListedKey, ListedPart, NewApkKey,
+    NewSigner, RevokeOptions, RevokedKey, Ring, RotatedKey, Rotation, RotationStage, Severity, SigningFacts,
+    Validity, add_keys, begin_rotation, certify_key, check_keyring, export_for, export_keys, finish_rotation,
+    generate_apk_key, generate_key, list_keys, remove_key, revoke_key, rotation, signing_facts,
+    write_document,
 };
 pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};

@@ -65,7 +65,7 @@ fn until(day: Option<&String>) -> String {
 }
 
 /// A fingerprint in groups of four, as it is compared.
-fn grouped(fingerprint: &str) -> String {
+pub(super) fn grouped(fingerprint: &str) -> String {
     let parsed = fingerprint.parse::<packhouse_sign::Fingerprint>();
     parsed.map_or_else(|_| fingerprint.to_owned(), |fingerprint| fingerprint.grouped())
 }

@@ -13,6 +13,7 @@ pub mod inspection;
 mod json;
 pub mod keys;
 mod prompt;
+pub mod signing_document;
 
 use std::io::{IsTerminal as _, Write as _};
 

@@ -261,3 +261,49 @@ fn key_15_a_superseded_key_keeps_what_it_signed_and_gpgv_takes_the_whole_keyring
     customer(&project, &project.site().join("keyring.gpg"), &first).ok();
     project.run("verify ../site").ok();
 }
+
+#[test]
+fn key_15_packages_with_room_for_one_signature_have_the_old_keys_until_the_window_ends() {
+    let Some([rpmkeys]) = find(["rpmkeys"]) else { return };
+    let project = project(&["fedora/44", "arch/rolling"]);
+    project.run(&format!("{ROTATE} --yes")).ok();
+    project.commit("both");
+    project.run("release --all").ok();
+    let built = fs_err::read(project.path("pkg/manifest.json")).unwrap();
+    project.run("sign").ok();
+    assert_eq!(fs_err::read(project.path("pkg/manifest.json")).unwrap(), built, "signed twice");
+
+    let find = |ending: &str| {
+        let names = crate::project::names(&project.path("pkg")).into_iter();
+        project.path("pkg").join(names.filter(|name| name.ends_with(ending)).min().unwrap())
+    };
+    let rpm = find(".rpm").display().to_string();
+    let database = |name: &str| {
+        let path = project.beside(&format!("{name}-db")).display().to_string();
+        let key = project.beside(name).join("public-key.asc").display().to_string();
+        rpmkeys.run(["--dbpath", &path, "--import", &key]);
+        let output = rpmkeys.command().args(["--dbpath", &path, "-Kv", &rpm]).output().unwrap();
+        (output.status.success(), packhouse_clients::text(&output))
+    };
+    let (is_good, text) = database("old");
+    assert!(is_good && text.contains("EdDSA") && text.contains("OK"), "{text}");
+    let (is_good, text) = database("new");
+    assert!(!is_good && text.contains("NOKEY"), "{text}");
+
+    let package = fs_err::read(find(".pkg.tar.zst")).unwrap();
+    let signature = fs_err::read(find(".pkg.tar.zst.sig")).unwrap();
+    let verify = |name: &str| {
+        let keyring = Keyring::read(&project.beside(name).join("public-key.gpg")).unwrap();
+        packhouse_sign::verify_detached(&signature, &mut &package[..], &keyring, std::time::SystemTime::now())
+    };
+    assert!(verify("old").is_ok() && verify("new").is_err());
+
+    // Once it has ended, the new key's.
+    project.run("key rotate --finish --force --yes").ok();
+    project.edit("literal = \"1.0.0\"", "literal = \"2.0.0\"").commit("new alone");
+    project.run("release --all").ok();
+    let names = crate::project::names(&project.path("pkg")).into_iter();
+    let rpm = names.filter(|name| name.ends_with(".rpm")).max().unwrap();
+    let path = project.beside("new-db").display().to_string();
+    rpmkeys.run(["--dbpath", &path, "-K", project.path("pkg").join(rpm).to_str().unwrap()]);
+}

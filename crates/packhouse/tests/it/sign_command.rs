@@ -49,6 +49,29 @@ fn a_release_is_signed_by_a_program() {
 }
 
 #[test]
+fn the_certificate_of_a_services_key_is_made_by_one_command() {
+    let Some((project, _)) = project() else { return };
+    fs_err::remove_file(project.path("dist/trustedkeys.gpg")).unwrap();
+    let mut command = project.command("key certify ../public.pem --expires 2y --user-id");
+    command.arg("HSM <hsm@example.org>").arg("--").args(SIGN.split(' '));
+    let certified = crate::project::Run::from(command.output().unwrap()).ok();
+    let fingerprint = certified.stdout.trim();
+    with_command(&project, fingerprint, &format!("{SIGN:?}"));
+    project.run("release --all").ok().prints("HSM <hsm@example.org>, valid until");
+    project.run("key list").ok().prints("HSM <hsm@example.org>");
+
+    // It is not written over, and a program that signs with another key certifies nothing.
+    let certify = |output: &str, sign: &str| {
+        let mut command = project.command(&format!("key certify ../public.pem -o {output} --user-id HSM"));
+        command.arg("--").args(sign.split(' '));
+        crate::project::Run::from(command.output().unwrap())
+    };
+    certify("dist/trustedkeys.gpg", SIGN).exits(1).says("trustedkeys.gpg");
+    certify("../other.gpg", "false").exits(1).says("the sign command `false` failed");
+    assert!(!project.beside("other.gpg").exists());
+}
+
+#[test]
 fn a_program_that_fails_stops_the_release_before_it_builds() {
     let Some((project, certificate)) = project() else { return };
     let fingerprint = certificate.fingerprint().to_string();

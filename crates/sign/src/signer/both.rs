@@ -31,7 +31,8 @@ struct Both {
 
 /// Both keys sign, the new one first; where there is room for one signature, the old one's.
 ///
-/// To others the signer is the new key: [`Signer::certificate`] and [`Signer::signing_key`] are its.
+/// To others the signer is the new key: [`Signer::certificate`] and [`Signer::signing_key`] are its, but
+/// [`Signer::packet_certificate`] and [`Signer::packet_key`] the old one's.
 pub fn both(new: Box<dyn Signer>, old: Box<dyn Signer>) -> Box<dyn Signer> {
     Box::new(Both { new, old })
 }
@@ -43,6 +44,14 @@ impl Signer for Both {
 
     fn signing_key(&self) -> Fingerprint {
         self.new.signing_key()
+    }
+
+    fn packet_certificate(&self) -> &Certificate {
+        self.old.packet_certificate()
+    }
+
+    fn packet_key(&self) -> Fingerprint {
+        self.old.packet_key()
     }
 
     fn detached(&self, data: &mut dyn Read, at: SystemTime) -> Result<String, Error> {

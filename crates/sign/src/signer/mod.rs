@@ -128,6 +128,16 @@ pub trait Signer: Send + Sync {
     /// The key that signs: the primary key's fingerprint or a subkey's.
     fn signing_key(&self) -> Fingerprint;
 
+    /// The public certificate of the key that makes [`Signer::packet`]: another one while that key is being replaced.
+    fn packet_certificate(&self) -> &Certificate {
+        self.certificate()
+    }
+
+    /// The key that makes [`Signer::packet`].
+    fn packet_key(&self) -> Fingerprint {
+        self.signing_key()
+    }
+
     /// An ASCII-armored detached signature over everything that `data` yields, dated `at`.
     ///
     /// # Errors
@@ -140,16 +150,6 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// As [`Signer::detached`].
     fn packet(&self, data: &mut dyn Read, at: SystemTime) -> Result<Vec<u8>, Error>;
-
-    /// Whose signatures those of [`Signer::packet`] are: of two that sign together it may be the other one.
-    fn packet_certificate(&self) -> &Certificate {
-        self.certificate()
-    }
-
-    /// The key that makes those of [`Signer::packet`].
-    fn packet_key(&self) -> Fingerprint {
-        self.signing_key()
-    }
 
     /// The text, signed in the clear and dated `at`. Blanks at the ends of lines are dropped.
     ///

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use packhouse_sign::{Error, Keyring, KeyringDefect, generate, verify_detached};
+use packhouse_sign::{Added, Error, Keyring, KeyringDefect, generate, verify_detached};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::SignatureType;
 use pgp::types::Tag;
 
-use crate::forgery::{Recipe, armored, config, packet, raw_packet};
+use crate::forgery::{Forged, Recipe, armored, config, packet, raw_packet};
 use crate::gnupg::{NOW, at, keys};
 
 fn defect(bytes: &[u8]) -> KeyringDefect {
@@ -167,4 +167,112 @@ fn a_keyring_of_a_thousand_keys_finds_each() {
             assert_eq!(keyring.find(&fingerprint).unwrap().fingerprint(), certificate.fingerprint());
         }
     }
+}
+
+/// Keys that differ in nothing but the second they were made, which gives each a fingerprint of its own.
+fn many_keys(count: u32) -> Vec<u8> {
+    let certificate = generate("One of many", at(0), None).unwrap().certificate.to_binary();
+    // Header, version, then four bytes of time (RFC 9580, section 5.5.2.2).
+    let time = certificate.windows(4).position(|bytes| bytes == NOW.to_be_bytes()).unwrap();
+    let mut keyring = Vec::with_capacity(certificate.len() * count as usize);
+    for number in 0..count {
+        let start = keyring.len() + time;
+        keyring.extend_from_slice(&certificate);
+        keyring[start..start + 4].copy_from_slice(&(NOW - number).to_be_bytes());
+    }
+    keyring
+}
+
+#[test]
+fn key_14_ten_thousand_keys_are_read_at_once() {
+    let bytes = many_keys(10_000);
+    let start = Instant::now();
+    let keyring = Keyring::parse(&bytes).unwrap();
+    assert_eq!(keyring.certificates().len(), 10_000);
+    // Measured 0.3 s on two busy cores; a reader that compares each key with each takes minutes.
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    let last = keyring.certificates()[9_999].fingerprint();
+    assert_eq!(keyring.find(&last).unwrap().fingerprint(), last);
+}
+
+#[test]
+fn key_14_revocations_that_name_nobody_are_of_the_key_they_stand_behind() {
+    let nameless = |key: &Forged| {
+        let primary = &key.0.primary_key;
+        let mut config = config(SignatureType::KeyRevocation, primary, HashAlgorithm::Sha512, NOW, vec![]);
+        config.hashed_subpackets.remove(0);
+        config.unhashed_subpackets.clear();
+        let revocation = config.sign_key(primary, &pgp::types::Password::empty(), primary.public_key());
+        packet(&revocation.unwrap())
+    };
+    let (key, other) = (Recipe::default().make(), Recipe::default().make());
+    let revoked = |bytes: &[u8]| -> Vec<bool> {
+        let keyring = Keyring::parse(bytes).unwrap();
+        keyring.certificates().iter().map(|certificate| certificate.is_revoked()).collect()
+    };
+    assert_eq!(revoked(&[other.public(), key.public(), nameless(&key)].concat()), [false, true]);
+    assert_eq!(revoked(&[key.public(), other.public(), nameless(&key)].concat()), [false, false]);
+
+    // Tried on each of five thousand keys, five thousand of them would take an hour.
+    let flood = nameless(&key).repeat(5_000);
+    let start = Instant::now();
+    let keyring = Keyring::parse(&[many_keys(5_000), flood].concat()).unwrap();
+    assert!(keyring.certificates().iter().all(|certificate| !certificate.is_revoked()));
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn key_08_adding_keeps_the_union_and_takes_nothing_away() {
+    let key = Recipe::default().make();
+    let plain = key.keyring().certificates()[0].clone();
+    let mut revoked = Recipe::default().make_with(key.0.primary_key.clone());
+    revoked.revoke(None, NOW);
+    let revoked = revoked.keyring().certificates()[0].clone();
+    for order in [[&plain, &revoked], [&revoked, &plain]] {
+        let mut keyring = Keyring::default();
+        assert_eq!(keyring.add(order[0].clone()), Added::New);
+        assert_eq!(keyring.add(order[1].clone()), Added::Update);
+        assert_eq!(keyring.add(order[0].clone()), Added::Nothing);
+        assert_eq!(keyring.add(order[1].clone()), Added::Nothing);
+        let certificate = &keyring.certificates()[0];
+        assert!(certificate.is_revoked());
+        // The primary key, and the subkey of either copy.
+        assert_eq!(certificate.fingerprints().len(), 3);
+        assert_eq!(keyring.remove(&plain.fingerprint()).unwrap().fingerprint(), plain.fingerprint());
+        assert!(keyring.certificates().is_empty() && keyring.remove(&plain.fingerprint()).is_none());
+    }
+}
+
+#[test]
+fn what_clients_choke_on_is_left_out_for_them_and_revocations_never_are() {
+    let mut key = Recipe::default().make();
+    // A statement with SHA-1 beside the good one; by RSA, since rPGP makes no such one with Ed25519.
+    let rsa = Recipe { algorithm: pgp::composed::KeyType::Rsa(2048), ..Recipe::default() }.make();
+    let weak = config(SignatureType::CertGeneric, &rsa.0.primary_key, HashAlgorithm::Sha1, NOW - 900, vec![])
+        .sign_certification(
+            &rsa.0.primary_key,
+            rsa.0.primary_key.public_key(),
+            &pgp::types::Password::empty(),
+            Tag::UserId,
+            &rsa.0.details.users[0].id,
+        )
+        .unwrap();
+    let mut both = rsa.0.clone();
+    both.details.users[0].signatures.push(weak);
+    let certificate = Forged(both).keyring().certificates()[0].clone();
+    assert_eq!(certificate.weak_hashes().into_iter().collect::<Vec<_>>(), ["SHA-1"]);
+    certificate.check_can_sign(at(0)).unwrap();
+    let slim = certificate.for_clients(at(0));
+    assert!(slim.weak_hashes().is_empty());
+    assert_eq!((slim.fingerprint(), slim.user_ids()), (certificate.fingerprint(), certificate.user_ids()));
+    slim.check_can_sign(at(0)).unwrap();
+
+    // An encryption subkey goes, the revoked key stays revoked.
+    let encrypting = Recipe { subkey_signs: false, ..Recipe::default() }.make_with(key.0.primary_key.clone());
+    key.0.secret_subkeys.extend(encrypting.0.secret_subkeys);
+    key.revoke(None, NOW);
+    let certificate = key.keyring().certificates()[0].clone();
+    let slim = certificate.for_clients(at(0));
+    assert_eq!((certificate.fingerprints().len(), slim.fingerprints().len()), (3, 2));
+    assert!(slim.is_revoked());
 }

@@ -70,6 +70,8 @@ fn key_15_where_there_is_room_for_one_signature_it_is_the_old_keys() {
     // To others it is the new key that signs.
     assert_eq!(rotation.signer.certificate().fingerprint(), rotation.new.fingerprint());
     assert_eq!(rotation.signer.signing_key(), rotation.new.fingerprints()[1]);
+    assert_eq!(rotation.signer.packet_certificate().fingerprint(), rotation.old.fingerprint());
+    assert_eq!(rotation.signer.packet_key(), rotation.old.fingerprints()[1]);
 }
 
 #[test]

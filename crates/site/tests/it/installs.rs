@@ -27,12 +27,16 @@ fn a_verified_rpm_is_handed_to_dnf_or_what_else_there_is() {
         Customer::new(&key, "ID=rocky\nVERSION_ID='9.3'\n", "rocky 9", "hello-1.0^git~1-1.x86_64.rpm");
     customer.add_stand_in("yum", "");
     customer.add_stand_in("zypper", "");
+    customer.add_stand_in("rpm", "printf hello");
     for (manager, call) in [
         ("dnf", "dnf install -y TMP/hello-1.0^git~1-1.x86_64.rpm\n"),
         ("yum", "yum install -y TMP/hello-1.0^git~1-1.x86_64.rpm\n"),
         (
             "zypper",
-            "zypper --non-interactive install --allow-unsigned-rpm TMP/hello-1.0^git~1-1.x86_64.rpm\n",
+            "rpm -qp --nosignature --queryformat %{NAME} TMP/hello-1.0^git~1-1.x86_64.rpm\n\
+             zypper --non-interactive addrepo --no-gpgcheck dir:TMP/repository install-hello\n\
+             zypper --non-interactive install install-hello:hello\n\
+             zypper --non-interactive removerepo install-hello\n",
         ),
     ] {
         let output = customer.install(&[]);
@@ -42,6 +46,27 @@ fn a_verified_rpm_is_handed_to_dnf_or_what_else_there_is() {
         customer.remove_program(manager);
     }
     customer.refuses(&[], "none of dnf, yum and zypper is installed");
+}
+
+/// A repository that is gone would stop every later run of zypper.
+#[test]
+fn zyppers_repository_goes_also_when_the_package_is_not_installed() {
+    let Some(key) = Key::new() else { return };
+    let customer = Customer::new(&key, "ID=rocky\nVERSION_ID='9.3'\n", "rocky 9", "hello-1.0-1.x86_64.rpm");
+    customer.remove_program("dnf");
+    customer.add_stand_in("rpm", "printf hello");
+    customer.add_stand_in("zypper", "case $* in *' install '*) exit 4 ;; esac");
+    let output = customer.install(&[]);
+    assert!(
+        !output.status.success() && text(&output).contains("the package manager failed"),
+        "{}",
+        text(&output)
+    );
+    assert!(
+        customer.calls().ends_with("zypper --non-interactive removerepo install-hello\n"),
+        "{}",
+        customer.calls()
+    );
 }
 
 #[test]

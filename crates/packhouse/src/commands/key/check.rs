@@ -23,7 +23,7 @@ impl Check {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
         let on_event = |event| context.output.event(event);
         let ring = self.which.ring(context);
-        let report = ops::check_keys(&ring, self.within, &context.environment, &on_event)?;
+        let report = ops::check_keyring(&ring, self.within, &context.environment, &on_event)?;
         let is_good = report.findings.iter().all(|finding| finding.severity != Severity::Error);
         context.output.json(&json!({
             "event": "keys-checked", "ok": is_good, "keyring": report.keyring, "signing": report.signing,

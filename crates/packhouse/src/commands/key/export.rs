@@ -38,6 +38,8 @@ enum Who {
     Apt,
     /// A file for each key, for `gpgkey=` and `rpm --import`
     Rpm,
+    /// The public part of apk's RSA key, for /etc/apk/keys
+    Apk,
     /// A keyring for `pacman-key --populate`, with its lists
     Pacman,
 }
@@ -56,6 +58,7 @@ impl Export {
             let who = match who {
                 Who::Apt => ExportFor::Apt,
                 Who::Rpm => ExportFor::Rpm,
+                Who::Apk => ExportFor::Apk,
                 Who::Pacman => ExportFor::Pacman,
             };
             let directory = self.output.unwrap_or_default();

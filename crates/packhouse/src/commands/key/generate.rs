@@ -56,6 +56,10 @@ impl Generate {
                 output.result(&format!("secret  {}", key.secret.display()));
                 output.result(&format!("public  {}", key.public.display()));
                 output.note("apk knows no pass phrases: nothing but its mode protects the secret key");
+                output.note(&format!(
+                    "next: in [sign] of dist/packhouse.toml: apk-key = \"{}\"",
+                    key.secret.display()
+                ));
             }
             return Ok(ExitCode::SUCCESS);
         }

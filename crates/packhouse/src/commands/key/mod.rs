@@ -1,6 +1,8 @@
 //! `packhouse key`
 
+mod certify;
 mod check;
+mod document;
 mod edit;
 mod export;
 mod generate;
@@ -26,6 +28,13 @@ pub(super) enum Key {
                             packhouse key generate release@example.com --algorithm rsa4096 --single\n  \
                             packhouse key generate --apk release@example.com")]
     Generate(generate::Generate),
+    /// Make the certificate of a key in a key service or an HSM
+    #[command(
+        after_help = "Example:\n  packhouse key certify kms.pem --user-id 'Release <release@example.com>' -- \
+                            aws kms sign --key-id alias/release --message fileb:///dev/stdin --message-type DIGEST \
+                            --signing-algorithm RSASSA_PKCS1_V1_5_SHA_512 --output text --query Signature"
+    )]
+    Certify(certify::Certify),
     /// Add public keys to the keyring, or what is new about those in it
     #[command(after_help = "Example:\n  packhouse key add ../signing-key/public-key.asc")]
     Add(edit::Add),
@@ -47,6 +56,11 @@ pub(super) enum Key {
     #[command(after_help = "Examples:\n  packhouse key rotate\n  packhouse key rotate --key-file \
                             ../new-key/signing-subkey.asc\n  packhouse key rotate --finish --yes")]
     Rotate(rotate::Rotate),
+    /// Write the vendor's SIGNING.md: who may sign, and how to verify
+    #[command(
+        after_help = "Examples:\n  packhouse key document -o SIGNING.md\n  packhouse key document --check SIGNING.md"
+    )]
+    Document(document::Document),
 }
 
 /// Which keyring.
@@ -68,12 +82,14 @@ impl Key {
         match self {
             Key::List(command) => command.run(context),
             Key::Generate(command) => command.run(context),
+            Key::Certify(command) => command.run(context),
             Key::Add(command) => command.run(context),
             Key::Remove(command) => command.run(context),
             Key::Revoke(command) => command.run(context),
             Key::Export(command) => command.run(context),
             Key::Check(command) => command.run(context),
             Key::Rotate(command) => command.run(context),
+            Key::Document(command) => command.run(context),
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Ring;
 use super::keyring_file::RingFile;
-use crate::environment::Environment;
+use crate::environment::{APK_KEY, Environment};
 use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
 use crate::ops::{OnEvent, day, find_project};
 
@@ -75,7 +75,7 @@ pub enum Severity {
 ///
 /// # Errors
 /// When the keyring cannot be read; what is wrong with its keys is in the report.
-pub fn check_keys(
+pub fn check_keyring(
     ring: &Ring,
     within: Option<u64>,
     environment: &Environment,
@@ -118,6 +118,9 @@ pub fn check_keys(
         ));
     }
     findings.extend(of_clients(file.form, &signing, &targets, now));
+    if let Some(project) = project.as_ref().filter(|_| environment.get(APK_KEY).is_none()) {
+        findings.extend(of_apk_key(project, &targets));
+    }
     findings.sort_by_key(|finding| finding.severity);
     Ok(KeyReport {
         keyring: file.path.clone(),
@@ -231,6 +234,24 @@ fn of_other_key(certificate: &Certificate, now: SystemTime) -> Vec<Finding> {
     }
 }
 
+/// Whether targets whose client checks no OpenPGP have a key of their own.
+fn of_apk_key(project: &Project, targets: &[packhouse_project::Target]) -> Option<Finding> {
+    let refusals = targets.iter().filter_map(|target| {
+        let client = Distribution::find(&target.distribution)?.client(&target.version)?;
+        Some((target.to_string(), client, client.refusal(Refused::Openpgp)?))
+    });
+    let (names, found): (Vec<String>, Vec<_>) =
+        refusals.map(|(name, client, refusal)| (name, (client, refusal))).unzip();
+    let (client, refusal) = found.first().filter(|_| project.sign().apk_key.is_none())?;
+    let message = format!(
+        "there is no RSA key for {}, whose customers need --allow-untrusted: {}",
+        client.title, refusal.reason
+    );
+    let help = "make one with `packhouse key generate --apk NAME`, and name it as apk-key in [sign]";
+    let source = Some(refusal.source.clone());
+    Some(Finding { targets: names, source, ..Finding::of_keyring(message, help) })
+}
+
 /// What the clients of the targets refuse.
 pub(super) fn of_clients(
     form: KeyringForm,
@@ -264,11 +285,15 @@ pub(super) fn of_clients(
                     Refused::Subkeys => format!("a subkey signs ({})", part.algorithm),
                     _ => format!("the key signs with {}", part.algorithm),
                 };
-                let message = format!("{key}, which {} refuses: {}", client.title, refusal.reason);
+                let (severity, word) = match refusal.is_certain {
+                    true => (Severity::Error, "refuses"),
+                    false => (Severity::Warning, "may refuse"),
+                };
+                let message = format!("{key}, which {} {word}: {}", client.title, refusal.reason);
                 findings.push(Finding {
                     targets: targets.clone(),
                     source: Some(refusal.source.clone()),
-                    ..Finding::new(Severity::Error, certificate, message, fix(what).map(str::to_owned))
+                    ..Finding::new(severity, certificate, message, fix(what).map(str::to_owned))
                 });
             }
         }

@@ -9,7 +9,7 @@ use packhouse_sign::{Certificate, Fingerprint, Keyring};
 use super::Ring;
 use super::keyring_file::replace;
 use crate::environment::Environment;
-use crate::ops::{Event, OnEvent, PlanOptions, UsageError, find_project, plan, signing_certificate};
+use crate::ops::{ApkKey, Event, OnEvent, PlanOptions, UsageError, find_project, plan, signing_certificate};
 
 /// Which keys.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub enum ExportFor {
     Apt,
     /// rpm, dnf, yum and zypper: a file for each key.
     Rpm,
+    /// apk: the public part of its RSA key, under the name that signatures call it by.
+    Apk,
     /// `pacman-key --populate`: the keys, which of them are trusted, which are revoked.
     Pacman,
 }
@@ -78,6 +80,9 @@ pub fn export_for(
     environment: &Environment,
     on_event: OnEvent<'_>,
 ) -> Result<Vec<PathBuf>> {
+    if who == ExportFor::Apk {
+        return Ok(vec![export_apk_key(options, directory, environment)?]);
+    }
     let named = !options.fingerprints.is_empty();
     let options = ExportOptions { all: !named || options.all, ..options.clone() };
     let keyring = export_keys(&options, environment, on_event)?;
@@ -107,6 +112,7 @@ pub fn export_for(
                 .map(|certificate| (rpm_name(&name, certificate, good.len()), one(certificate)))
                 .collect()
         }
+        ExportFor::Apk => Vec::new(), // is no OpenPGP key, and was written above
         ExportFor::Pacman => {
             // The form of `gpg --export-ownertrust`; 4 is marginal trust of a key (pacman-key(8)).
             let trusted: String = good.iter().map(|key| format!("{}:4:\n", key.fingerprint())).collect();
@@ -126,6 +132,18 @@ pub fn export_for(
         paths.push(path);
     }
     Ok(paths)
+}
+
+/// The public part of apk's key, which is not in the keyring.
+fn export_apk_key(options: &ExportOptions, directory: &Path, environment: &Environment) -> Result<PathBuf> {
+    let plan = plan(&PlanOptions::whole(options.ring.project.clone()), environment)?.plan;
+    let Some(key) = ApkKey::open(&plan, environment)? else {
+        let help = "make one with `packhouse key generate --apk NAME`, and name it as apk-key in [sign]";
+        return Err(UsageError::new("the project has no key for apk", help).into());
+    };
+    let path = environment.current_directory.join(directory).join(key.name());
+    replace(&path, key.public_pem().as_bytes())?;
+    Ok(path)
 }
 
 /// One key, armored: `rpm --import` reads the first of a block only.

@@ -125,7 +125,7 @@ fn keys(keyring: &Keyring, head: Option<&Head>, now: SystemTime) -> Vec<ListedKe
     keyring.certificates().iter().map(|certificate| listed(certificate, head, now)).collect()
 }
 
-fn listed(certificate: &Certificate, head: Option<&Head>, now: SystemTime) -> ListedKey {
+pub(super) fn listed(certificate: &Certificate, head: Option<&Head>, now: SystemTime) -> ListedKey {
     let signing = certificate.signing_part(now);
     let revoked = certificate.revoked();
     ListedKey {

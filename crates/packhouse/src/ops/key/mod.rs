@@ -1,7 +1,9 @@
 //! The keyring of those who may sign, and the keys in it: one file an operation.
 
 mod add;
+mod certify;
 mod check;
+mod document;
 mod export;
 mod generate;
 mod keyring_file;
@@ -12,7 +14,9 @@ mod rotate;
 mod validity;
 
 pub use add::{AddedKey, add_keys};
-pub use check::{Finding, KeyReport, Severity, check_keys};
+pub use certify::{CertifyOptions, certify_key};
+pub use check::{Finding, KeyReport, Severity, check_keyring};
+pub use document::{DocumentedKey, KeyRole, SigningFacts, signing_facts, write_document};
 pub use export::{ExportFor, ExportOptions, export_for, export_keys};
 pub use generate::{GenerateOptions, GeneratedFiles, NewApkKey, generate_apk_key, generate_key};
 pub use keyring_file::Ring;

@@ -47,6 +47,11 @@ impl ApkKey {
         &self.name
     }
 
+    /// The public key, in PEM.
+    pub fn public_pem(&self) -> String {
+        self.public.to_pem()
+    }
+
     /// Signs what a package says is to be signed: with SHA-256, and with SHA-1 behind it for clients that know no other.
     pub(super) fn sign(&self, bytes: &[u8], reads_rsa256: bool) -> Result<Vec<NativeSignature>> {
         let hashes: &[(Hash, RsaHash)] = match reads_rsa256 {

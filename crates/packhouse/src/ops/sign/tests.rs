@@ -29,10 +29,12 @@ fn signer(name: &str) -> Box<dyn Signer> {
     KeySource::Text { armored: key.secret, passphrase: None }.open(now()).unwrap()
 }
 
+type Gives = Box<dyn Fn(&mut dyn Read) -> Vec<u8> + Send + Sync>;
+
 /// A signer that claims to be one key and gives back whatever it wants.
 struct Liar {
     claims: Box<dyn Signer>,
-    gives: Box<dyn Fn(&mut dyn Read) -> Vec<u8> + Send + Sync>,
+    gives: Gives,
 }
 
 impl Signer for Liar {
@@ -93,7 +95,7 @@ fn keys(signer: Box<dyn Signer>) -> Keys {
 fn a_signer_that_lies_leaves_nothing_behind() {
     let other = || signer("Other <other@example.org>");
     for format in [Format::Rpm, Format::Pacman] {
-        let gifts: [Box<dyn Fn(&mut dyn Read) -> Vec<u8> + Send + Sync>; 6] = [
+        let gifts: [Gives; 6] = [
             Box::new(|_| Vec::new()),
             Box::new(|_| b"ok\n".to_vec()),
             Box::new(|_| vec![0x89; 200 << 20]),
