@@ -178,6 +178,14 @@ fn show_site(proof: &SiteProof, context: &Context) {
 }
 
 fn note_memory(list: &ListProof, context: &Context) {
+    if let (Some(site), Some(from)) = (&list.site, &list.from)
+        && site != from
+    {
+        context.output.note(&format!(
+            "note: the list is that of {}: {from} is a mirror of it, or shows another site's list",
+            escape::line(site)
+        ));
+    }
     if list.memory == Memory::First {
         context.output.note(&format!(
             "note: nothing was seen of this site before; from now on it must not fall below generation {}",

@@ -44,7 +44,7 @@ pub async fn site_head(
 }
 
 /// Walks a site: everything that its list of releases and its pointers name is there with the right digest, and
-/// nothing else is. Signatures are [`verify_site`](super::verify_site)'s business.
+/// nothing else is. Signatures are [`verify`](super::verify())'s business.
 ///
 /// # Errors
 /// When the list cannot be read; what is wrong otherwise is in the report.

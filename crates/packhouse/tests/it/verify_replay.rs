@@ -243,6 +243,22 @@ fn rpl_12_the_list_of_another_product_of_the_same_key_is_refused() {
 }
 
 #[test]
+fn rpl_09_the_list_of_another_site_of_the_same_project_and_key_is_refused() {
+    let project = released();
+    let server = WebServer::of(&project.site());
+    let url = Path::new(&server.url);
+    // Whoever comes for the first time is told where it is from.
+    verify(&project, url, "").ok().says("the list is that of https://dist.example.org/hello");
+    // The trial site, which is further.
+    project.edit("https://dist.example.org/hello", "https://trial.example.org/hello");
+    release(&project, "1.0.0", "1.1.0");
+    let run = verify(&project, url, "").exits(1);
+    run.says(
+        "had the list of https://dist.example.org/hello, and now has that of https://trial.example.org/hello",
+    );
+}
+
+#[test]
 fn rpl_13_a_withdrawn_package_is_refused() {
     let project = released();
     release(&project, "1.0.0", "1.1.0");

@@ -34,6 +34,8 @@ pub struct ListProof {
     pub expires: i64,
     /// The site's own address, where the list says one.
     pub site: Option<String>,
+    /// The address it was fetched from, on the web.
+    pub from: Option<String>,
     /// Who signed it.
     pub verified: Verified,
     /// Whether it is as new as what was seen before.
@@ -91,6 +93,7 @@ impl Opened {
             generation: head.generation,
             expires: self.list.expires,
             site: self.list.site.clone(),
+            from: self.from.clone(),
             verified: self.verified.clone(),
             memory,
         })

@@ -9,6 +9,7 @@
 //! | `format` | 1 |
 //! | `site` | the address that the list was asked for at, else the one that it gives as its own |
 //! | `name` | the project |
+//! | `published-at` | the address that the list gave as its own, if any |
 //! | `generation`, `sha256` | the newest head seen there: how often it had changed, and its digest |
 //! | `at` | when, in Unix seconds |
 //!
@@ -59,6 +60,8 @@ struct Record {
     format: u64,
     site: String,
     name: String,
+    #[serde(rename = "published-at", default, skip_serializing_if = "Option::is_none")]
+    published_at: Option<String>,
     generation: u64,
     sha256: Sha256,
     at: i64,
@@ -89,6 +92,13 @@ impl Seen {
             let message =
                 format!("{} had releases of `{}`, and now has `{}`", self.site, known.name, head.name);
             return Err(self.refuse(message, "if the site really changed hands").into());
+        }
+        // Two sites of one project and key, a trial and the real one, have lists that are alike but for this.
+        if let Some(before) = known.published_at.as_ref().filter(|before| list.site.as_ref() != Some(before))
+        {
+            let now = list.site.as_deref().unwrap_or("no address");
+            let message = format!("{} had the list of {before}, and now has that of {now}", self.site);
+            return Err(self.refuse(message, "if the site really moved").into());
         }
         if head.generation < known.generation {
             let message = format!(
@@ -132,6 +142,7 @@ impl Seen {
             format: FORMAT,
             site: self.site.clone(),
             name: head.name.clone(),
+            published_at: list.site.clone(),
             generation: head.generation,
             sha256: digest(list),
             at: now,
