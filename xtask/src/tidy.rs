@@ -30,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("packhouse-clients", &[]),
-    ("xtask", &[]),
+    ("xtask", &["packhouse-clients"]),
 ];
 
 /// Used by tests only.
