@@ -110,3 +110,41 @@ fn nobody_is_asked_where_nobody_can_answer() {
     assert_eq!(status, Some(1));
     assert!(!shown.contains(QUESTION) && shown.contains("does not open"), "{shown}");
 }
+
+#[test]
+fn a_new_key_is_protected_by_what_is_typed_twice() {
+    const NEW: &str = "Pass phrase for the new key";
+    let project = Project::with_targets(&["debian/12"]);
+    let generate = |directory: &str| {
+        let mut command = project.command(&format!("key generate -o ../{directory}"));
+        command.arg("Release <release@example.org>");
+        command
+    };
+    let mut terminal = Terminal::run(generate("differs"));
+    terminal.wait_for(NEW).type_in("one\r");
+    terminal.wait_for("The same once more").type_in("two\r");
+    let (status, shown) = terminal.ends();
+    assert_eq!(status, Some(2), "{shown}");
+    assert!(shown.contains("not the same") && !project.beside("differs").exists(), "{shown}");
+
+    let mut terminal = Terminal::run(generate("empty"));
+    terminal.wait_for(NEW).type_in("\r");
+    let (status, shown) = terminal.ends();
+    assert_eq!(status, Some(2), "{shown}");
+    assert!(shown.contains("--no-passphrase") && !project.beside("empty").exists(), "{shown}");
+
+    let mut terminal = Terminal::run(generate("key"));
+    terminal.wait_for(NEW).type_in(PASSPHRASE).type_in("\r");
+    terminal.wait_for("The same once more").type_in(PASSPHRASE).type_in("\r");
+    let (status, shown) = terminal.ends();
+    assert_eq!(status, Some(0), "{shown}");
+    assert!(!shown.contains("kanarie"), "{shown}");
+
+    // It opens the key, and nothing else does.
+    fs_err::copy(project.beside("key/public-key.gpg"), project.path("dist/trustedkeys.gpg")).unwrap();
+    project.set("sign", "key-file = \"../key/signing-subkey.asc\"").commit("a new key");
+    let mut terminal = release(&project);
+    terminal.wait_for(QUESTION).type_in(PASSPHRASE).type_in("\r");
+    let (status, shown) = terminal.ends();
+    assert_eq!(status, Some(0), "{shown}");
+}

@@ -32,7 +32,7 @@ pub struct GenerateOptions {
     pub primary_expires: Validity,
     /// The directory for its files.
     pub directory: PathBuf,
-    /// Leave the secret keys open: no pass phrase is asked for.
+    /// Leave the secret keys open: nothing asks for a pass phrase.
     pub is_unprotected: bool,
 }
 
@@ -68,7 +68,7 @@ pub fn generate_key(options: &GenerateOptions, environment: &Environment) -> Res
     let directory = outside_of_projects(&environment.current_directory.join(&options.directory))?;
     let passphrase = match options.is_unprotected {
         true => None,
-        false => Some(passphrase(None, environment)?.ok_or_else(no_passphrase)?),
+        false => Some(new_passphrase(environment)?),
     };
     if passphrase.as_ref().is_some_and(|passphrase| passphrase.expose().is_empty()) {
         return Err(no_passphrase().into());
@@ -128,6 +128,24 @@ pub fn generate_apk_key(name: &str, directory: &Path, environment: &Environment)
     let public = Secret::new(key.public_key().to_pem());
     write_new(&directory, &[(&files.secret, SECRET, secret), (&files.public, PUBLIC, public)])?;
     Ok(files)
+}
+
+/// The pass phrase for a new key: the environment's, a file's, or what is typed twice where somebody can answer.
+fn new_passphrase(environment: &Environment) -> Result<Secret> {
+    if let Some(given) = passphrase(None, environment)? {
+        return Ok(given);
+    }
+    let ask = environment.ask.as_ref().ok_or_else(no_passphrase)?;
+    let typed = |question| ask(question).context("no pass phrase was entered");
+    let first = typed("Pass phrase for the new key: ")?;
+    if first.expose().is_empty() {
+        return Err(no_passphrase().into());
+    }
+    if typed("The same once more: ")?.expose() != first.expose() {
+        let message = "the two pass phrases are not the same, and no key was made";
+        return Err(UsageError::new(message, "run the same command again").into());
+    }
+    Ok(first)
 }
 
 fn no_passphrase() -> UsageError {
