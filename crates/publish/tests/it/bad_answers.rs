@@ -141,7 +141,7 @@ async fn a_server_that_says_nothing_is_given_up() {
 }
 
 fn large_upload(site: &Site) -> Upload {
-    let mut upload = site.upload("ubuntu 22.04", "large_1.deb", &"large".repeat(4 << 20));
+    let mut upload = site.upload("ubuntu 22.04", "large_1.deb", &"large".repeat(7 << 20));
     upload.package.built += 5;
     upload.signature = b"signature".to_vec();
     upload
@@ -165,7 +165,7 @@ async fn a_large_upload_survives_every_fault_that_passes() {
             let published = publish_to(&server.store("x"), vec![large_upload(&site)]).await;
             published.unwrap_or_else(|error| panic!("{point}: {error:?}"));
             let there = contents(&server)["x/ubuntu/large_1.deb"].len();
-            assert_eq!(there, 20 << 20, "{point}");
+            assert_eq!(there, 35 << 20, "{point}");
         }
     }
 }

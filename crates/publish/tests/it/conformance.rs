@@ -24,8 +24,8 @@ fn mutable(path: &str, text: &str) -> Object {
 }
 
 fn large(directory: &Path, fill: u8) -> (Object, Vec<u8>) {
-    // Three parts, the last one short.
-    let bytes: Vec<u8> = (0..(17 << 20)).map(|index: u32| fill ^ (index / 1000).to_le_bytes()[0]).collect();
+    // Five parts, the last one short.
+    let bytes: Vec<u8> = (0..(33 << 20)).map(|index: u32| fill ^ (index / 1000).to_le_bytes()[0]).collect();
     let path = directory.join(format!("large-{fill}"));
     fs_err::write(&path, &bytes).unwrap();
     let object = Object {

@@ -56,8 +56,8 @@ macro_rules! repeating {
 }
 use repeating;
 
-/// How many parts are under way at once, over all files: as many times [`upload::PART`] is held in memory.
-const PARTS_AT_ONCE: usize = 4;
+/// How much is under way at once, over all files, in MiB: it is held in memory.
+const MEMORY: u32 = 64;
 
 pub(super) struct Bucket {
     /// `s3://bucket/prefix`: what is shown.
@@ -78,7 +78,7 @@ pub(super) struct Bucket {
     pub(super) conditions: AtomicBool,
     /// What must never be shown.
     pub(super) secrets: Vec<String>,
-    pub(super) parts: Arc<Semaphore>,
+    pub(super) memory: Arc<Semaphore>,
 }
 
 impl Bucket {
@@ -93,7 +93,7 @@ impl Bucket {
             single_writer: false,
             conditions: AtomicBool::new(true),
             secrets: Vec::new(),
-            parts: Arc::new(Semaphore::new(PARTS_AT_ONCE)),
+            memory: Arc::new(Semaphore::new(MEMORY as usize)),
         }
     }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use md5::{Digest as _, Md5};
 use object_store::multipart::{MultipartStore, PartId};
@@ -19,6 +20,7 @@ use object_store::{
     CopyMode, CopyOptions, Error as Refusal, MultipartUpload, ObjectStore as _, PutMultipartOptions,
     PutOptions, PutPayload,
 };
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::{Bucket, attributes, fault, is_condition, repeating};
@@ -27,12 +29,18 @@ use crate::store::Created;
 use crate::{Body, Error, Object, Result, Sha256};
 
 /// The size of a part. S3 wants at least 5 MiB, R2 the same for all but the last.
-pub(super) const PART: u64 = 8 << 20;
+const PART: u64 = 8 << 20;
+/// What is not longer goes in a single request: parts are for lines that break and for what is too long to be sent
+/// twice, and cost two requests more and, at the server, putting them together.
+const SINGLE: u64 = 32 << 20;
 /// S3's limit; a larger file has larger parts.
 const MOST_PARTS: u64 = 10_000;
 
-/// How large the parts of a file are.
+/// How large the parts of a file are; of one that goes in a single request, the whole.
 fn part_size(size: u64) -> u64 {
+    if size <= SINGLE {
+        return SINGLE;
+    }
     PART.max(size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20))
 }
 
@@ -45,7 +53,7 @@ pub(super) struct Expected {
 impl Expected {
     fn new(parts: &[[u8; 16]], size: u64) -> Expected {
         let tag = match parts {
-            [whole] if size <= PART => hex(whole),
+            [whole] if size <= SINGLE => hex(whole),
             parts => format!("{}-{}", hex(&Md5::digest(parts.concat()).into()), parts.len()),
         };
         Expected { size, tag }
@@ -107,7 +115,7 @@ impl Bucket {
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Created> {
         let mut pieces = Pieces::of(&object.body).await?;
-        let is_large = pieces.size > PART;
+        let is_large = pieces.size > SINGLE;
         // A small one is just tried. Without conditions, looking first is all there is.
         if (is_large || !self.conditions.load(Ordering::Relaxed))
             && let Some(created) = self.settle(&object.path, &object.body).await?
@@ -116,14 +124,14 @@ impl Bucket {
         }
         let (tag, expected) = match is_large {
             false => {
-                let (bytes, digest) = pieces.whole().await?;
+                let _permit = self.memory(pieces.size).await?;
+                let Piece { payload, length, digest } = pieces.whole().await?;
                 pieces.check(object)?;
-                let size = bytes.len() as u64;
-                match self.create_small(object, PutPayload::from(bytes)).await? {
+                match self.create_small(object, payload).await? {
                     Put::Found(created) => return Ok(created),
                     Put::Written(tag) => {
-                        on_bytes(size);
-                        (tag, Expected::new(&[digest], size))
+                        on_bytes(length);
+                        (tag, Expected::new(&[digest], length))
                     }
                 }
             }
@@ -148,6 +156,12 @@ impl Bucket {
             true => Ok(()),
             false => Err(Error::ReadBack { path: object.path.clone(), expected, found }),
         }
+    }
+
+    /// Waits until that many bytes may be held.
+    async fn memory(&self, bytes: u64) -> Result<OwnedSemaphorePermit> {
+        let permits = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, super::MEMORY);
+        Arc::clone(&self.memory).acquire_many_owned(permits).await.map_err(|_| Error::Stopped)
     }
 
     async fn create_small(&self, object: &Object, payload: PutPayload) -> Result<Put> {
@@ -224,7 +238,7 @@ impl Bucket {
         self.failed("upload", name, &refusal)
     }
 
-    /// Sends the parts, [a few](super::PARTS_AT_ONCE) at a time, and checks that they are what was announced.
+    /// Sends the parts, [a few](super::MEMORY) at a time, and checks that they are what was announced.
     async fn upload_parts(
         &self,
         upload: &mut Upload,
@@ -237,11 +251,10 @@ impl Bucket {
         let mut size = 0;
         let mut count = 0;
         loop {
-            let permit = Arc::clone(&self.parts).acquire_owned().await.map_err(|_| Error::Stopped)?;
-            let Some((piece, digest)) = pieces.next().await? else { break };
-            size += piece.len() as u64;
-            let length = piece.len() as u64;
-            let sent = self.send(upload, count, PutPayload::from(piece));
+            let permit = self.memory(pieces.part).await?;
+            let Some(Piece { payload, length, digest }) = pieces.next().await? else { break };
+            size += length;
+            let sent = self.send(upload, count, payload);
             let index = count;
             running.spawn(async move {
                 let sent = sent.await;
@@ -421,6 +434,17 @@ struct Pieces {
     hasher: Hasher,
 }
 
+/// A part.
+struct Piece {
+    payload: PutPayload,
+    length: u64,
+    /// By MD5.
+    digest: [u8; 16],
+}
+
+/// How much of a part is read, and hashed, at a time.
+const CHUNK: usize = 256 << 10;
+
 enum Source {
     Bytes(Option<Vec<u8>>),
     File(PathBuf, Arc<fs_err::File>),
@@ -447,38 +471,49 @@ impl Pieces {
         Ok(Pieces { source, size, part, hasher: Hasher::default() })
     }
 
-    /// The next part and its MD5 digest. Hashing takes as long as sending on a good line, so that it is done where
-    /// it holds nobody up.
-    async fn next(&mut self) -> Result<Option<(Vec<u8>, [u8; 16])>> {
+    /// The next part. Hashing takes as long as sending on a good line, so that it is done where it holds nobody up, and
+    /// chunk by chunk while these are in the processor's cache.
+    async fn next(&mut self) -> Result<Option<Piece>> {
         let piece = match &mut self.source {
             Source::Bytes(bytes) => {
                 let Some(bytes) = bytes.take() else { return Ok(None) };
                 self.hasher.update(&bytes);
-                let digest = Md5::digest(&bytes).into();
-                (bytes, digest)
+                let (length, digest) = (bytes.len() as u64, Md5::digest(&bytes).into());
+                Piece { payload: PutPayload::from(bytes), length, digest }
             }
             Source::File(path, file) => {
                 let (file, part) = (Arc::clone(file), self.part);
                 let mut hasher = std::mem::take(&mut self.hasher);
                 let read = blocking(move || {
-                    let mut bytes = Vec::with_capacity(usize::try_from(part.min(1 << 30)).unwrap_or(1 << 30));
-                    (&*file).take(part).read_to_end(&mut bytes)?;
-                    hasher.update(&bytes);
-                    let digest: [u8; 16] = Md5::digest(&bytes).into();
-                    Ok((bytes, digest, hasher))
+                    let mut rest = (&*file).take(part);
+                    let (mut chunks, mut length, mut md5) = (Vec::new(), 0, Md5::new());
+                    loop {
+                        let mut chunk = Vec::with_capacity(CHUNK);
+                        rest.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+                        if chunk.is_empty() {
+                            break;
+                        }
+                        hasher.update(&chunk);
+                        md5.update(&chunk);
+                        length += chunk.len() as u64;
+                        chunks.push(Bytes::from(chunk));
+                    }
+                    let payload = PutPayload::from_iter(chunks);
+                    Ok((Piece { payload, length, digest: md5.finalize().into() }, hasher))
                 });
-                let (bytes, digest, hasher) =
+                let (piece, hasher) =
                     read.await?.map_err(|source| Error::Read { path: path.clone(), source })?;
                 self.hasher = hasher;
-                (bytes, digest)
+                piece
             }
         };
-        Ok(Some(piece).filter(|(bytes, _)| !bytes.is_empty()))
+        Ok(Some(piece).filter(|piece| piece.length > 0))
     }
 
     /// All of it at once.
-    async fn whole(&mut self) -> Result<(Vec<u8>, [u8; 16])> {
-        Ok(self.next().await?.unwrap_or_else(|| (Vec::new(), Md5::digest([]).into())))
+    async fn whole(&mut self) -> Result<Piece> {
+        let empty = || Piece { payload: PutPayload::default(), length: 0, digest: Md5::digest([]).into() };
+        Ok(self.next().await?.unwrap_or_else(empty))
     }
 
     /// Whether what was read is what the object should be.
@@ -505,12 +540,13 @@ mod tests {
 
     #[test]
     fn parts_grow_with_the_file_so_that_there_are_never_too_many() {
-        for size in [PART + 1, 80 << 30, 5 << 40] {
+        for size in [SINGLE + 1, 80 << 30, 5 << 40] {
             let part = part_size(size);
             assert!(size.div_ceil(part) <= MOST_PARTS, "{size}");
             assert_eq!(part % (1 << 20), 0);
         }
-        assert_eq!(part_size(30_000_000), PART);
+        assert_eq!(part_size(SINGLE + 1), PART);
+        assert_eq!(part_size(30_000_000), SINGLE);
     }
 
     #[test]
