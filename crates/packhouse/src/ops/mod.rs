@@ -14,8 +14,7 @@ mod event;
 mod fpm;
 mod inspect;
 mod key;
-mod key_source;
-mod keys;
+
 mod manifest;
 mod plan;
 mod promote;
@@ -25,6 +24,7 @@ mod release;
 mod repair;
 mod rollback;
 mod sign;
+mod signer;
 mod site;
 mod usage;
 mod verify;
@@ -50,7 +50,6 @@ pub use key::{
     generate_apk_key, generate_key, list_keys, package_keyring, remove_key, revoke_key, rotation,
     signing_facts, write_document,
 };
-pub use keys::{DevelopmentKey, Keys, signing_certificate};
 pub use manifest::{Built, Manifest};
 pub use plan::{PlanOptions, Planned, find_project, plan};
 pub use promote::promote;
@@ -59,7 +58,8 @@ pub use publish::{PublishOptions, PublishReport, Site, publish};
 pub use release::{ReleaseOptions, ReleaseReport, Unpublished, release};
 pub use repair::{Repaired, repair};
 pub use rollback::roll_back;
-pub use sign::{ApkKey, check_targets, sign_files, sign_manifest};
+pub use sign::{check_targets, sign_files, sign_manifest};
+pub use signer::{ApkKey, DevelopmentKey, Keys, signing_certificate};
 pub use site::{MovedPointer, PlannedPackage, SitePlan, plan_site, site_check, site_head};
 pub use usage::UsageError;
 pub use verify::{

@@ -285,7 +285,7 @@ fn run(line: &CommandLine, environment: &Environment, log: &Log<'_>) -> Result<(
 
 /// The key of the environment, and nobody else to trust.
 fn keys(environment: &Environment) -> Result<Keys> {
-    let signer = super::key_source::of_environment(environment)?;
+    let signer = super::signer::source::of_environment(environment)?;
     let keyring = Keyring::from_certificates([signer.certificate().clone()]);
     Ok(Keys { signer, keyring, apk: None })
 }

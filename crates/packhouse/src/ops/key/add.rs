@@ -7,7 +7,7 @@ use packhouse_sign::{Added, Error as SignError, POLICY};
 
 use super::Ring;
 use crate::environment::Environment;
-use crate::ops::keys::read_keyring;
+use crate::ops::signer::read_keyring;
 use crate::ops::{Event, OnEvent, UsageError};
 
 /// A key that was added.

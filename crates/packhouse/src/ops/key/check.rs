@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Ring;
 use super::keyring_file::RingFile;
 use crate::environment::{APK_KEY, Environment};
-use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
+use crate::ops::signer::{retiring_fingerprints, signing_fingerprints};
 use crate::ops::{OnEvent, day, find_project};
 
 const DAY: u64 = 86_400;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::list::listed;
 use super::{ListedKey, Ring};
 use crate::environment::Environment;
-use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
+use crate::ops::signer::{retiring_fingerprints, signing_fingerprints};
 use crate::ops::{OnEvent, UsageError, find_project};
 
 /// The facts of a `SIGNING.md`.

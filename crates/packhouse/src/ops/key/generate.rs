@@ -12,7 +12,7 @@ use packhouse_sign::{Certificate, Keyring, NewAlgorithm, NewKey, RsaKey, Secret,
 use super::Validity;
 use crate::environment::{Environment, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
 use crate::ops::UsageError;
-use crate::ops::key_source::passphrase;
+use crate::ops::signer::source::passphrase;
 
 /// The length of apk's keys: what `abuild-keygen` makes.
 const APK_KEY_BITS: usize = 4096;

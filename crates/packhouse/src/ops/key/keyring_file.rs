@@ -80,7 +80,7 @@ fn form_of_name(path: &Path) -> KeyringForm {
 
 impl RingFile {
     fn read(path: PathBuf, on_event: OnEvent<'_>) -> Result<RingFile> {
-        let keyring = super::super::keys::read_keyring(&path, on_event)?;
+        let keyring = super::super::signer::read_keyring(&path, on_event)?;
         let mut start = Vec::new();
         fs::File::open(&path)?.take(64).read_to_end(&mut start)?;
         Ok(RingFile { form: KeyringForm::of(&start), path, keyring })

@@ -7,7 +7,7 @@ use packhouse_sign::{Certificate, Fingerprint};
 
 use super::Ring;
 use crate::environment::Environment;
-use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
+use crate::ops::signer::{retiring_fingerprints, signing_fingerprints};
 use crate::ops::{OnEvent, UsageError};
 
 /// Removes the key with this fingerprint, of its primary key.

@@ -8,7 +8,7 @@ use packhouse_sign::{Fingerprint, Reason, RevocationCertificate, Secret, revoke_
 
 use super::Ring;
 use crate::environment::Environment;
-use crate::ops::key_source::passphrase;
+use crate::ops::signer::source::passphrase;
 use crate::ops::{OnEvent, UsageError};
 
 /// How a key is to be revoked.

@@ -12,7 +12,6 @@
 //! signed package takes its place. So a file is one of the two, or it is refused; the same command again signs what is not
 //! signed yet, with the same result.
 
-mod apk_key;
 pub(super) mod native;
 
 use std::collections::BTreeMap;
@@ -28,7 +27,6 @@ use packhouse_sign::{Fingerprint, verify_detached};
 
 use super::manifest::{self, Built, BuiltSignature, Manifest};
 use super::{Event, Keys, OnEvent, Stage, UsageError};
-pub use apk_key::ApkKey;
 use native::{Outcome, SignedCopy, Without};
 
 /// Signs the packages of the plan's targets that `pkg/manifest.json` lists.

@@ -26,7 +26,7 @@ use packhouse_project::Project;
 use packhouse_publish::{Source, is_web};
 use packhouse_sign::{Keyring, RsaPublicKey};
 
-use super::keys::read_keyring;
+use super::signer::read_keyring;
 use super::{DevelopmentKey, OnEvent, UsageError};
 use crate::environment::Environment;
 

@@ -12,7 +12,7 @@ use super::{Rotation, RotationStage, State, named};
 use crate::environment::{Environment, RETIRING_KEY, SIGNING_KEY};
 use crate::ops::key::Ring;
 use crate::ops::key::check::of_clients;
-use crate::ops::key_source::passphrase;
+use crate::ops::signer::source::passphrase;
 use crate::ops::{OnEvent, UsageError, manifest};
 
 /// The key that is to sign.

@@ -26,7 +26,7 @@ use super::Ring;
 use super::keyring_file::RingFile;
 use super::list::head;
 use crate::environment::{Environment, RETIRING_KEY};
-use crate::ops::keys::{retiring_fingerprints, signing_fingerprints};
+use crate::ops::signer::{retiring_fingerprints, signing_fingerprints};
 use crate::ops::{OnEvent, UsageError, day, find_project};
 
 pub use begin::{BeginOptions, NewSigner, begin_rotation};

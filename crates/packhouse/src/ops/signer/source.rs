@@ -13,7 +13,7 @@ use packhouse_sign::{
     Certificate, CommandInput, Error, Fingerprint, KeySource, Keyring, Secret, SignCommand, Signer,
 };
 
-use super::UsageError;
+use super::super::UsageError;
 use crate::environment::{Environment, SIGNING_KEY, SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE};
 
 /// How often a pass phrase is asked for, as by gpg and ssh.
@@ -49,7 +49,7 @@ pub(super) fn certificate(plan: &Plan, environment: &Environment) -> Result<Opti
 ///
 /// # Errors
 /// When there is none, or it cannot be used.
-pub(super) fn of_environment(environment: &Environment) -> Result<Box<dyn Signer>> {
+pub(in crate::ops) fn of_environment(environment: &Environment) -> Result<Box<dyn Signer>> {
     let Some(armored) = environment.secret(SIGNING_KEY) else {
         let help = format!("put an armored secret key into ${SIGNING_KEY}");
         return Err(UsageError::new("no key signs the package", help).into());
@@ -123,7 +123,7 @@ pub(super) fn open_source(source: KeySource, environment: &Environment) -> Resul
 }
 
 /// The pass phrase of the environment, else of a file.
-pub(super) fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
+pub(in crate::ops) fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
     if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
         return Ok(Some(passphrase));
     }

@@ -6,6 +6,9 @@
 //!
 //! While a key is being replaced (`[sign] retiring-…`, or the environment's), both sign.
 
+mod apk;
+pub(super) mod source;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,10 +17,11 @@ use fs_err as fs;
 use packhouse_project::{Plan, Project, Retiring, SigningKey};
 use packhouse_sign::{Certificate, Fingerprint, KeySource, Keyring, Secret, Signer, both, generate};
 
-use super::{ApkKey, Event, OnEvent, UsageError, key_source};
+use super::{Event, OnEvent, UsageError};
 use crate::environment::{
     Environment, RETIRING_KEY, RETIRING_PASSPHRASE, RETIRING_PASSPHRASE_FILE, SIGNING_KEY,
 };
+pub use apk::ApkKey;
 
 /// How long a development key lasts: long enough to forget, short enough not to outlive the machine.
 const DEVELOPMENT_KEY_LIFE: Duration = Duration::from_secs(3 * 365 * 24 * 60 * 60);
@@ -49,7 +53,7 @@ impl Keys {
         on_event: OnEvent<'_>,
     ) -> Result<Keys> {
         let now = environment.now.into();
-        let signer = match key_source::open(plan, environment)? {
+        let signer = match source::open(plan, environment)? {
             Some(signer) => signer,
             None if is_local => return Keys::development(plan, environment, on_event),
             None => return Err(no_key().into()),
@@ -118,7 +122,7 @@ fn retiring(plan: &Plan, environment: &Environment) -> Result<Option<Box<dyn Sig
         }
         (None, None) => return Ok(None),
     };
-    let opened = key_source::open_source(source, environment);
+    let opened = source::open_source(source, environment);
     opened
         .map(Some)
         .context("the retiring key cannot be used; `packhouse key rotate` shows where the rotation stands")
@@ -161,7 +165,7 @@ pub fn signing_certificate(
     environment: &Environment,
     on_event: OnEvent<'_>,
 ) -> Result<Certificate> {
-    match key_source::certificate(plan, environment)? {
+    match source::certificate(plan, environment)? {
         Some(certificate) => Ok(certificate),
         None => Ok(Keys::development(plan, environment, on_event)?.signer.certificate().clone()),
     }

@@ -53,7 +53,7 @@ impl ApkKey {
     }
 
     /// Signs what a package says is to be signed: with SHA-256, and with SHA-1 behind it for clients that know no other.
-    pub(super) fn sign(&self, bytes: &[u8], reads_rsa256: bool) -> Result<Vec<NativeSignature>> {
+    pub(in crate::ops) fn sign(&self, bytes: &[u8], reads_rsa256: bool) -> Result<Vec<NativeSignature>> {
         let hashes: &[(Hash, RsaHash)] = match reads_rsa256 {
             true => &[(Hash::Sha256, RsaHash::Sha256)],
             false => &[(Hash::Sha256, RsaHash::Sha256), (Hash::Sha1, RsaHash::Sha1)],
@@ -69,7 +69,7 @@ impl ApkKey {
     ///
     /// # Errors
     /// When one by this key is not of what it covers; [`None`] inside when there is none by it.
-    pub(super) fn verify(
+    pub(in crate::ops) fn verify(
         &self,
         signatures: &[Embedded],
         file: &mut dyn packhouse_package::inspect::Input,
