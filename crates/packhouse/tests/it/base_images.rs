@@ -267,6 +267,8 @@ fn buildkit_builds_base_images_as_the_classic_builder_does() {
     let Some(path) = with_buildkit() else { return };
     let buildkit = [("PATH", path.as_str()), ("DOCKER_BUILDKIT", "1")];
     let Some(project) = project("buildkit", "docker", &["debian/12"]) else { return };
+    // A build that was killed may have finished after an earlier run had cleaned up.
+    remove_images(&docker, "buildkit");
     let run = project.run_with(&buildkit, "build debian 12 --build-base").ok();
     let log = project.read("pkg/logs/base-debian-12.log");
     assert!(log.contains("\n#1 [internal] load build definition"), "BuildKit: {log}");
