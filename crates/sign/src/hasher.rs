@@ -48,6 +48,17 @@ impl Hasher {
     }
 }
 
+/// The digest that a signature with these statements signs, over everything that `data` yields; `None` as in
+/// [`Hasher::new`] and [`Hasher::finish`].
+pub(crate) fn digest(config: &SignatureConfig, data: &mut dyn Read) -> Result<Option<Vec<u8>>, Error> {
+    let Some(mut hasher) = Hasher::new(config) else { return Ok(None) };
+    feed(data, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
+    Ok(hasher.finish(config))
+}
+
 /// Hands everything that `data` yields to `take`, piece by piece.
 pub(crate) fn feed(
     data: &mut dyn Read,

@@ -175,7 +175,9 @@ pub(super) async fn manifest(
     let published =
         publish_to(&site.store, &publication, |head, current| renderer.rendered(head, current), &|event| {
             changes.note(&event);
-            forward(event, on_event);
+            let is_package =
+                |path: &ObjectPath| publication.uploads.iter().any(|upload| upload.package.path == *path);
+            forward(event, is_package, on_event);
         })
         .await;
     // Also after a failure: the same command again does not change again what was changed.
@@ -199,12 +201,10 @@ pub(super) async fn manifest(
     })
 }
 
-fn forward(event: PublishEvent, on_event: OnEvent<'_>) {
+fn forward(event: PublishEvent, is_package: impl Fn(&ObjectPath) -> bool, on_event: OnEvent<'_>) {
     match event {
         PublishEvent::Progress { bytes, .. } => on_event(Event::Uploaded { bytes }),
-        PublishEvent::Done { path } | PublishEvent::Unchanged { path }
-            if ![".asc", ".sig"].iter().any(|ending| path.as_str().ends_with(ending)) =>
-        {
+        PublishEvent::Done { path } | PublishEvent::Unchanged { path } if is_package(&path) => {
             on_event(Event::PackageDone);
         }
         _ => {}
@@ -245,34 +245,35 @@ fn upload(
     let file = directory.join(&built.file);
     let format = built.format()?;
     let context = || format!("{} is not published: its signature is not to be trusted", built.file);
-    let read = |beside: &Path| -> Result<(Vec<u8>, Verified)> {
-        let signature = sign::native::read_signature(beside).map_err(|_| {
+    let read = |beside: &Path| -> Result<(Signature, Vec<u8>, Verified)> {
+        let bytes = sign::native::read_signature(beside).map_err(|_| {
             let message = format!("{} is not signed: there is no {}", built.file, beside.display());
             UsageError::new(message, "run `packhouse sign` first; `packhouse release` does it all")
         })?;
         // The digest, too: a package is read once before it is published.
         let mut data = Digesting::new(fs::File::open(&file)?);
-        let verified = verify_detached(&signature, &mut data, &keys.keyring, now).with_context(context)?;
+        let verified = verify_detached(&bytes, &mut data, &keys.keyring, now).with_context(context)?;
         if data.finish().0 != built.digest()? {
             return Err(sign::not_listed(&file).into());
         }
-        Ok((signature, verified))
+        let name = beside.file_name().unwrap_or_default().to_string_lossy();
+        let signature = Signature {
+            path: ObjectPath::new(format!("{}/{name}", built.distribution))?,
+            fingerprint: verified.fingerprint.to_string(),
+            others: BTreeMap::new(),
+        };
+        Ok((signature, bytes, verified))
     };
-    let (signature, verified) = read(&sign::signature_path(&file))?;
+    let (published, signature, verified) = read(&sign::signature_path(&file))?;
     // A package without one inside is vouched for by the one beside it; one that is there must be good.
     sign::native::verify(&file, format, keys, now).with_context(context)?;
     let native = sign::native::beside(&file, format).map(|beside| read(&beside)).transpose()?;
+    let (published_native, native_signature) =
+        native.map(|(published, signature, _)| (published, signature)).unzip();
     let path = ObjectPath::new(format!("{}/{}", built.distribution, built.file))?;
-    let signature_at = |ending: &str, verified: &Verified| -> Result<Signature> {
-        Ok(Signature {
-            path: ObjectPath::new(format!("{path}{ending}"))?,
-            fingerprint: verified.fingerprint.to_string(),
-            others: BTreeMap::new(),
-        })
-    };
     let package = Package {
-        signature: signature_at(".asc", &verified)?,
-        native_signature: native.as_ref().map(|(_, verified)| signature_at(".sig", verified)).transpose()?,
+        signature: published,
+        native_signature: published_native,
         path,
         file_name: built.file.clone(),
         size: built.size,
@@ -293,7 +294,6 @@ fn upload(
         pinned: false,
         others: BTreeMap::new(),
     };
-    let native_signature = native.map(|(signature, _)| signature);
     Ok((Upload { package, file, signature, native_signature }, verified))
 }
 

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{Make, packet};
 use crate::error::KeyDefect;
-use crate::hasher::{self, Hasher};
+use crate::hasher;
 use crate::packets::{self, tag};
 use crate::{Certificate, Error, Fingerprint, Secret, armor, policy};
 
@@ -163,12 +163,7 @@ impl Make for BuiltIn {
         let wrong = || Error::WrongSignatureMade { fingerprint: self.certificate.fingerprint() };
         let key = self.secret.key();
         let config = packet::statements(kind, key, at).ok_or_else(wrong)?;
-        let mut hasher = Hasher::new(&config).ok_or_else(wrong)?;
-        hasher::feed(data, |bytes| {
-            hasher.update(bytes);
-            Ok(())
-        })?;
-        let digest = hasher.finish(&config).ok_or_else(wrong)?;
+        let digest = hasher::digest(&config, data)?.ok_or_else(wrong)?;
         let bytes = key.sign(&Password::empty(), policy::SIGNING_HASH, &digest).map_err(|_| wrong())?;
         let signature = packet::with_old_header(config, [digest[0], digest[1]], bytes).ok_or_else(wrong)?;
 

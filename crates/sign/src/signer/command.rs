@@ -116,12 +116,7 @@ impl External {
         data: &mut dyn Read,
     ) -> Result<Signature, Error> {
         let wrong = || Error::WrongSignatureMade { fingerprint: self.certificate.fingerprint() };
-        let mut hasher = Hasher::new(&config).ok_or_else(wrong)?;
-        hasher::feed(data, |bytes| {
-            hasher.update(bytes);
-            Ok(())
-        })?;
-        let digest = hasher.finish(&config).ok_or_else(wrong)?;
+        let digest = hasher::digest(&config, data)?.ok_or_else(wrong)?;
         let about = self.about(component, &config);
         let (value, ran) = self.command.value(&about, self.certificate.parameters(component), &digest)?;
         let signature = packet::with_old_header(config, [digest[0], digest[1]], value).ok_or_else(wrong)?;

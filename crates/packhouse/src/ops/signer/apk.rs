@@ -65,10 +65,11 @@ impl ApkKey {
         hashes.iter().map(sign).collect()
     }
 
-    /// Checks the signatures of a package; one by another key is not this one's to judge.
+    /// Checks the signatures of a package; one by another key is not this one's to judge. Whether there is one by this key
+    /// with SHA-256.
     ///
     /// # Errors
-    /// When one by this key is not of what it covers; [`None`] inside when there is none by it.
+    /// When one by this key is not of what it covers.
     pub(in crate::ops) fn verify(
         &self,
         signatures: &[Embedded],

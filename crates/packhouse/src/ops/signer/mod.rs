@@ -129,15 +129,8 @@ fn retiring(plan: &Plan, environment: &Environment) -> Result<Option<Box<dyn Sig
 }
 
 fn retiring_passphrase(project: Option<&Retiring>, environment: &Environment) -> Result<Option<Secret>> {
-    if let Some(passphrase) = environment.secret(RETIRING_PASSPHRASE) {
-        return Ok(Some(passphrase));
-    }
-    let named = environment.get(RETIRING_PASSPHRASE_FILE);
-    let named = named.map(|path| environment.current_directory.join(path));
-    match named.or_else(|| project?.passphrase_file.clone()) {
-        Some(path) => Ok(Some(Secret::read_passphrase(&path)?)),
-        None => Ok(None),
-    }
+    let file = project.and_then(|project| project.passphrase_file.as_deref());
+    source::passphrase_of([RETIRING_PASSPHRASE, RETIRING_PASSPHRASE_FILE], file, environment)
 }
 
 /// Refuses a retiring key that is the new one, or that the keyring does not have.
@@ -180,17 +173,7 @@ pub(super) fn signing_fingerprints(
     project: Option<&Path>,
     environment: &Environment,
 ) -> Result<Vec<Fingerprint>> {
-    if let Some(armored) = environment.secret(SIGNING_KEY) {
-        return Ok(Certificate::of_secret_key(&armored)?.fingerprints());
-    }
-    let root = super::find_project(project, environment)?;
-    if !root.join(packhouse_project::PROJECT_FILE).is_file() {
-        return Ok(Vec::new());
-    }
-    match Project::open(&root)?.signing_key()? {
-        Some(key) => fingerprints_of(&key),
-        None => Ok(Vec::new()),
-    }
+    fingerprints(SIGNING_KEY, |project| Ok(project.signing_key()?), project, environment)
 }
 
 /// As [`signing_fingerprints`], of the key that is being replaced.
@@ -201,15 +184,26 @@ pub(super) fn retiring_fingerprints(
     project: Option<&Path>,
     environment: &Environment,
 ) -> Result<Vec<Fingerprint>> {
-    if let Some(armored) = environment.secret(RETIRING_KEY) {
+    let of_project = |project: &Project| Ok(project.retiring()?.map(|retiring| retiring.key));
+    fingerprints(RETIRING_KEY, of_project, project, environment)
+}
+
+/// Those of the key in a variable, else of the one that the project has.
+fn fingerprints(
+    variable: &str,
+    of_project: impl FnOnce(&Project) -> Result<Option<SigningKey>>,
+    project: Option<&Path>,
+    environment: &Environment,
+) -> Result<Vec<Fingerprint>> {
+    if let Some(armored) = environment.secret(variable) {
         return Ok(Certificate::of_secret_key(&armored)?.fingerprints());
     }
     let root = super::find_project(project, environment)?;
     if !root.join(packhouse_project::PROJECT_FILE).is_file() {
         return Ok(Vec::new());
     }
-    match Project::open(&root)?.retiring()? {
-        Some(retiring) => fingerprints_of(&retiring.key),
+    match of_project(&Project::open(&root)?)? {
+        Some(key) => fingerprints_of(&key),
         None => Ok(Vec::new()),
     }
 }

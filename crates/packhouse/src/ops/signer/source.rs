@@ -124,11 +124,19 @@ pub(super) fn open_source(source: KeySource, environment: &Environment) -> Resul
 
 /// The pass phrase of the environment, else of a file.
 pub(in crate::ops) fn passphrase(file: Option<&Path>, environment: &Environment) -> Result<Option<Secret>> {
-    if let Some(passphrase) = environment.secret(SIGNING_PASSPHRASE) {
+    passphrase_of([SIGNING_PASSPHRASE, SIGNING_PASSPHRASE_FILE], file, environment)
+}
+
+/// The same of these variables: one with the pass phrase, and one that names its file.
+pub(super) fn passphrase_of(
+    [itself, its_file]: [&str; 2],
+    file: Option<&Path>,
+    environment: &Environment,
+) -> Result<Option<Secret>> {
+    if let Some(passphrase) = environment.secret(itself) {
         return Ok(Some(passphrase));
     }
-    let from_environment =
-        environment.get(SIGNING_PASSPHRASE_FILE).map(|path| environment.current_directory.join(path));
+    let from_environment = environment.get(its_file).map(|path| environment.current_directory.join(path));
     match from_environment.as_deref().or(file) {
         Some(path) => Ok(Some(Secret::read_passphrase(path)?)),
         None => Ok(None),

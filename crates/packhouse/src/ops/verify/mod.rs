@@ -193,7 +193,7 @@ fn trust(
     }
     if root.join(packhouse_project::PROJECT_FILE).is_file() {
         let project = Project::open(root)?;
-        let name = name.or_else(|| project.settings().texts.name.as_ref().map(|name| name.value.clone()));
+        let name = name.or_else(|| project.name().map(str::to_owned));
         if let Some(path) = project.keyring() {
             return Ok(Trust { keyring: read_keyring(&path, on_event)?, at, apk_key, name });
         }

@@ -4,16 +4,17 @@
 //! customer's package manager will judge them: one that is wrong, or by a key that is not in the keyring, is a
 //! package that somebody else signed, and is refused.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
+use packhouse_package::Format;
 use packhouse_package::inspect::Input;
 use packhouse_package::signing::{Embedded, NativeSignature, RsaHash};
-use packhouse_package::{Format, Signing};
 use packhouse_sign::{RsaHash as Hash, RsaPublicKey, verify_detached};
 
 use super::{Refused, Trust, shown};
+use crate::ops::sign;
 
 /// A pacman signature is a few hundred bytes; pacman takes no more than this.
 const LARGEST_BESIDE: u64 = 16 * 1024;
@@ -38,19 +39,19 @@ pub(super) fn check(
     trust: &Trust,
 ) -> Result<Vec<Native>> {
     let mut found = Vec::new();
-    if let (Signing::Beside(ending), Some(file)) = (format.get().signing(), beside) {
-        let path = PathBuf::from(format!("{}{ending}", file.display()));
-        if path.is_file() {
-            let context = || format!("{} does not verify", shown(&path));
-            if fs::metadata(&path)?.len() > LARGEST_BESIDE {
-                let help = "do not install the package; fetch package and signature again";
-                return Err(Refused::new(format!("{} is no signature", shown(&path)), help).into());
-            }
-            let mut data = fs::File::open(file)?;
-            let verified = verify_detached(&fs::read(&path)?, &mut data, &trust.keyring, trust.at);
-            let key = verified.with_context(context)?.fingerprint.to_string();
-            found.push(Native { covers: "file", key, is_verified: true });
+    if let Some(file) = beside
+        && let Some(path) = sign::native::beside(file, format)
+        && path.is_file()
+    {
+        let context = || format!("{} does not verify", shown(&path));
+        if fs::metadata(&path)?.len() > LARGEST_BESIDE {
+            let help = "do not install the package; fetch package and signature again";
+            return Err(Refused::new(format!("{} is no signature", shown(&path)), help).into());
         }
+        let mut data = fs::File::open(file)?;
+        let verified = verify_detached(&fs::read(&path)?, &mut data, &trust.keyring, trust.at);
+        let key = verified.with_context(context)?.fingerprint.to_string();
+        found.push(Native { covers: "file", key, is_verified: true });
     }
     let embedded = format.get().signatures(package)?;
     if let Some(first) = embedded.first().filter(|_| embedded.iter().all(is_weak)) {
