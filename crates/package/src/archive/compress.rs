@@ -22,7 +22,7 @@
 pub(crate) mod gzip;
 pub(crate) mod stored;
 mod xz;
-mod zstd;
+pub(crate) mod zstd;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;

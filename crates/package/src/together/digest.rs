@@ -1,6 +1,9 @@
 //! Hashes batches, each digest in a thread of its own.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use sha1::Sha1;
@@ -84,94 +87,162 @@ fn go_on<D: sha2::Digest>(begun: &mut Begun<D>, is_first: bool, is_last: bool, b
     Some(Fact { digest: hash.finalize().as_slice().into(), start })
 }
 
-/// A file that MD5 is made of, as far as it has come.
+/// Files are hashed side by side, which takes a third of the time or less; `keep` bytes of batches are kept for it.
+fn md5(queue: &Queue, keep: usize, is_wanted: impl Fn(usize) -> bool, facts: &mut [Option<Fact>]) {
+    let mut files = Files { queue, held: 0, begun: VecDeque::new(), facts };
+    for batch in queue.batches() {
+        files.add(batch, &is_wanted);
+        if files.held * BATCH >= keep {
+            files.hash(keep - keep / STEPS);
+        }
+    }
+    files.hash(0);
+}
+
+/// While more is read, at least so many files are hashed side by side; the longest is hashed alone until one of so
+/// many parts of what may be kept is free.
+const ENOUGH: usize = 8;
+const STEPS: usize = 32;
+
+/// Files that MD5 is made of, as far as they have come.
+struct Files<'a> {
+    queue: &'a Queue,
+    /// How many batches their pieces are in.
+    held: usize,
+    begun: VecDeque<File>,
+    facts: &'a mut [Option<Fact>],
+}
+
 struct File {
     source: usize,
+    /// How long it is, as far as it has been read.
     length: u64,
+    is_read: bool,
     start: Vec<u8>,
-}
-
-/// One whose end has not come yet.
-struct Unfinished {
-    file: File,
     state: lanes::State,
-    /// Its last bytes, which are no whole block.
-    rest: Vec<u8>,
+    /// What is not hashed yet.
+    pieces: VecDeque<Piece>,
 }
 
-/// Files are hashed side by side, which takes a third of the time; `keep` bytes of batches are kept for it.
-fn md5(queue: &Queue, keep: usize, is_wanted: impl Fn(usize) -> bool, facts: &mut [Option<Fact>]) {
-    let mut kept: Vec<Arc<Batch>> = Vec::new();
-    let mut unfinished = None;
-    for batch in queue.batches() {
-        kept.push(batch);
-        if kept.len() * BATCH >= keep {
-            unfinished = md5_of(&kept, unfinished, &is_wanted, facts);
-            kept.drain(..).for_each(|batch| queue.give_back(batch));
+/// Bytes of a batch.
+struct Piece {
+    batch: Rc<Arc<Batch>>,
+    bytes: Range<usize>,
+}
+
+impl Files<'_> {
+    fn add(&mut self, batch: Arc<Batch>, is_wanted: &impl Fn(usize) -> bool) {
+        let batch = Rc::new(batch);
+        self.held += 1;
+        for (part, _) in batch.parts().filter(|(part, _)| is_wanted(part.source)) {
+            if part.has_failed {
+                // What could not be read to its end has no digest.
+                if let Some(failed) = self.begun.pop_back_if(|file| file.source == part.source) {
+                    failed.pieces.into_iter().for_each(|piece| self.give_back(piece.batch));
+                }
+                continue;
+            }
+            if part.is_first {
+                self.begun.push_back(File::new(part.source));
+            }
+            let Some(file) = self.begun.back_mut() else { continue };
+            file.add(Piece { batch: Rc::clone(&batch), bytes: part.bytes() }, part.is_last);
+        }
+        self.give_back(batch);
+    }
+
+    /// Hashes until at most `keep` bytes are held. What is left are files that are longer than the others: they go
+    /// on beside the next ones.
+    fn hash(&mut self, keep: usize) {
+        let least = if keep == 0 { lanes::LEAST } else { ENOUGH };
+        self.go_on(0..self.begun.len(), |messages| lanes::side_by_side(messages, least));
+        let mut held = usize::MAX;
+        while self.held * BATCH > keep && self.held < held {
+            held = self.held;
+            let longest = (0..self.begun.len()).max_by_key(|number| self.begun[*number].left());
+            let Some(longest) = longest else { break };
+            let most = held * BATCH - keep;
+            self.go_on(longest..longest + 1, |messages| lanes::alone(&mut messages[0], most));
         }
     }
-    md5_of(&kept, unfinished, &is_wanted, facts);
-}
 
-/// Hashes what is in the batches, and returns what goes on in the next.
-fn md5_of(
-    batches: &[Arc<Batch>],
-    begun: Option<Unfinished>,
-    is_wanted: &impl Fn(usize) -> bool,
-    facts: &mut [Option<Fact>],
-) -> Option<Unfinished> {
-    let (mut files, mut messages) = (Vec::new(), Vec::new());
-    let rest;
-    if let Some(begun) = begun {
-        rest = begun.rest;
-        files.push(begun.file);
-        messages.push(Message { state: begun.state, parts: vec![&rest[..]], length: None });
-    }
-    let parts = batches.iter().flat_map(|batch| batch.parts());
-    for (part, bytes) in parts.filter(|(part, _)| is_wanted(part.source) && !part.has_failed) {
-        if part.is_first {
-            // What could not be read to its end has no digest.
-            files.truncate(finished(&messages));
-            messages.truncate(files.len());
-            files.push(File { source: part.source, length: 0, start: Vec::with_capacity(START) });
-            messages.push(Message { state: lanes::START, parts: Vec::new(), length: None });
-        }
-        let (Some(file), Some(message)) = (files.last_mut(), messages.last_mut()) else { continue };
-        file.length += bytes.len() as u64;
-        file.start.extend(bytes.iter().take(START - file.start.len()));
-        message.parts.push(bytes);
-        message.length = part.is_last.then_some(file.length);
-    }
-    let mut rest = Vec::new();
-    if let (Some(file), Some(message @ Message { length: None, .. })) = (files.last(), messages.last_mut()) {
-        rest = cut(&mut message.parts, (file.length % lanes::BLOCK as u64) as usize);
-    }
-    lanes::go_on(&mut messages);
-    for (file, message) in files.drain(..finished(&messages)).zip(&messages) {
-        let digest = lanes::digest(message.state).as_slice().into();
-        facts[file.source] = Some(Fact { digest, start: file.start });
-    }
-    let state = messages.last()?.state;
-    Some(Unfinished { file: files.pop()?, state, rest })
-}
-
-/// How many messages have come to their ends: all, or all but the last.
-fn finished(messages: &[Message<'_>]) -> usize {
-    messages.len() - usize::from(messages.last().is_some_and(|message| message.length.is_none()))
-}
-
-/// Cuts `count` bytes off the end of `parts`.
-fn cut(parts: &mut Vec<&[u8]>, mut count: usize) -> Vec<u8> {
-    let mut rest = Vec::new();
-    while count > 0
-        && let Some(part) = parts.pop()
-    {
-        let (kept, end) = part.split_at(part.len().saturating_sub(count));
-        count -= end.len();
-        rest.splice(..0, end.iter().copied());
-        if !kept.is_empty() {
-            parts.push(kept);
+    /// Has `hash` take messages as far as they are at hand.
+    fn go_on(&mut self, which: Range<usize>, hash: impl FnOnce(&mut [Message<'_>])) {
+        let files = self.begun.range(which.clone());
+        let mut messages: Vec<Message<'_>> = files.map(File::message).collect();
+        hash(&mut messages);
+        let done = messages.into_iter().map(|message| (message.state, message.hashed, message.is_complete));
+        let done: Vec<(lanes::State, u64, bool)> = done.collect();
+        let mut number = which.start;
+        for (state, mut hashed, is_complete) in done {
+            if is_complete {
+                let Some(file) = self.begun.remove(number) else { continue };
+                let digest = lanes::digest(state).as_slice().into();
+                self.facts[file.source] = Some(Fact { digest, start: file.start });
+                file.pieces.into_iter().for_each(|piece| self.give_back(piece.batch));
+                continue;
+            }
+            let file = &mut self.begun[number];
+            number += 1;
+            file.state = state;
+            let mut read = Vec::new();
+            while let Some(mut piece) = file.pieces.pop_front() {
+                let count = piece.bytes.len().min(hashed as usize);
+                piece.bytes.start += count;
+                hashed -= count as u64;
+                if piece.bytes.is_empty() {
+                    read.push(piece.batch);
+                } else {
+                    file.pieces.push_front(piece);
+                    break;
+                }
+            }
+            read.into_iter().for_each(|batch| self.give_back(batch));
         }
     }
-    rest
+
+    fn give_back(&mut self, batch: Rc<Arc<Batch>>) {
+        if let Some(batch) = Rc::into_inner(batch) {
+            self.held -= 1;
+            self.queue.give_back(batch);
+        }
+    }
+}
+
+impl File {
+    fn new(source: usize) -> File {
+        File {
+            source,
+            length: 0,
+            is_read: false,
+            start: Vec::with_capacity(START),
+            state: lanes::START,
+            pieces: VecDeque::new(),
+        }
+    }
+
+    fn add(&mut self, piece: Piece, is_last: bool) {
+        let bytes = piece.get();
+        self.start.extend(bytes.iter().take(START - self.start.len()));
+        self.length += bytes.len() as u64;
+        self.is_read = is_last;
+        if !bytes.is_empty() {
+            self.pieces.push_back(piece);
+        }
+    }
+
+    fn left(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes.len()).sum()
+    }
+
+    fn message(&self) -> Message<'_> {
+        let parts = self.pieces.iter().map(Piece::get).collect();
+        Message::new(self.state, parts, self.is_read.then_some(self.length))
+    }
+}
+
+impl Piece {
+    fn get(&self) -> &[u8] {
+        self.batch.get(self.bytes.clone())
+    }
 }

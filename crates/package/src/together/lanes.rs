@@ -13,9 +13,9 @@ const LANES: usize = 16;
 type States = [[u32; LANES]; 4];
 
 /// From how many on that is quicker than one by one.
-const LEAST: usize = 3;
+pub(super) const LEAST: usize = 3;
 
-pub(super) const BLOCK: usize = 64;
+const BLOCK: usize = 64;
 
 type Block = [u8; BLOCK];
 
@@ -28,23 +28,38 @@ pub(super) struct Message<'a> {
     /// [`START`] at first.
     pub(super) state: State,
     /// The next bytes, one part behind the other. They are taken.
-    pub(super) parts: Vec<&'a [u8]>,
-    /// How many bytes the whole message has, if these are its last. If not, they are whole blocks together.
-    pub(super) length: Option<u64>,
+    parts: Vec<&'a [u8]>,
+    /// How many bytes the whole message has, if these are its last.
+    length: Option<u64>,
+    /// How many of the parts' bytes the state includes, always whole blocks of them until it is complete.
+    pub(super) hashed: u64,
+    /// Whether the state is the whole message's.
+    pub(super) is_complete: bool,
 }
 
-/// Takes every message as far as it is at hand.
-pub(super) fn go_on(messages: &mut [Message<'_>]) {
+impl<'a> Message<'a> {
+    /// `length` says how many bytes the whole message has, if `parts` are its last.
+    pub(super) fn new(state: State, parts: Vec<&'a [u8]>, length: Option<u64>) -> Message<'a> {
+        Message { state, parts, length, hashed: 0, is_complete: false }
+    }
+
+    fn size(&self) -> usize {
+        self.parts.iter().map(|part| part.len()).sum()
+    }
+}
+
+/// Takes messages as far as they are at hand, and stops when fewer than `least` of them go on: the longest.
+pub(super) fn side_by_side(messages: &mut [Message<'_>], least: usize) {
     // The longest first, so that the lanes end at about the same time.
     let mut order: Vec<usize> = (0..messages.len()).collect();
-    order.sort_by_cached_key(|number| messages[*number].parts.iter().map(|part| part.len()).sum::<usize>());
+    order.sort_by_cached_key(|number| messages[*number].size());
     let mut lanes: [Option<Lane<'_>>; LANES] = [const { None }; LANES];
     let mut states: States = START.map(|word| [word; LANES]);
     let level = Level::new();
     loop {
         for (number, lane) in lanes.iter_mut().enumerate() {
             if let Some(ended) = lane.take_if(|lane| lane.ready() == 0) {
-                messages[ended.message].state = states.map(|words| words[number]);
+                ended.leave(states.map(|words| words[number]), messages);
             }
             while lane.is_none()
                 && let Some(message) = order.pop()
@@ -56,22 +71,29 @@ pub(super) fn go_on(messages: &mut [Message<'_>]) {
                 *lane = (new.ready() > 0).then_some(new);
             }
         }
-        if lanes.iter().flatten().count() < LEAST {
+        if lanes.iter().flatten().count() < least {
             break;
         }
         let turns = lanes.iter_mut().flatten().map(Lane::ready).min().unwrap_or(0);
         let runs = lanes.each_mut().map(|lane| lane.as_mut().map_or(&[][..], |lane| lane.take(turns)));
         dispatch!(level, simd => compress(simd, &mut states, &runs, turns));
     }
-    for (number, mut lane) in lanes.into_iter().enumerate().filter_map(|(number, lane)| Some((number, lane?)))
-    {
-        let mut state = states.map(|words| words[number]);
-        while lane.ready() > 0 {
-            let count = lane.ready();
-            md5::block_api::compress(&mut state, lane.take(count));
-        }
-        messages[lane.message].state = state;
+    for (number, lane) in lanes.into_iter().enumerate() {
+        let Some(lane) = lane else { continue };
+        lane.leave(states.map(|words| words[number]), messages);
     }
+}
+
+/// Takes one message as far as it is at hand, or somewhat more than `most` bytes of it.
+pub(super) fn alone(message: &mut Message<'_>, most: usize) {
+    let mut lane = Lane::new(0, message);
+    let mut state = message.state;
+    let most = most / BLOCK + 1;
+    while (lane.taken as usize) < most && lane.ready() > 0 {
+        let count = lane.ready().min(most);
+        md5::block_api::compress(&mut state, lane.take(count));
+    }
+    lane.leave(state, std::slice::from_mut(message));
 }
 
 /// What the last state of a message says (RFC 1321, 3.5).
@@ -88,6 +110,8 @@ struct Lane<'a> {
     message: usize,
     parts: std::vec::IntoIter<&'a [u8]>,
     length: Option<u64>,
+    /// How many blocks were taken.
+    taken: u64,
     /// What there is of a block that begins in one part and ends in another.
     split: Vec<u8>,
     /// The last `made_left` of these come next,
@@ -103,6 +127,7 @@ impl<'a> Lane<'a> {
             message,
             parts: std::mem::take(&mut of.parts).into_iter(),
             length: of.length,
+            taken: 0,
             split: Vec::with_capacity(BLOCK),
             made: [[0; BLOCK]; 2],
             made_left: 0,
@@ -122,6 +147,7 @@ impl<'a> Lane<'a> {
 
     /// The next of those that are ready.
     fn take(&mut self, count: usize) -> &[Block] {
+        self.taken += count as u64;
         if self.made_left > 0 {
             let start = self.made.len() - self.made_left;
             self.made_left -= count;
@@ -130,6 +156,22 @@ impl<'a> Lane<'a> {
         let (now, later) = self.whole.split_at(count);
         self.whole = later;
         now
+    }
+
+    /// Its message goes on later, if it does.
+    fn leave(mut self, mut state: State, messages: &mut [Message<'_>]) {
+        let message = &mut messages[self.message];
+        // Behind its last whole block a message is no longer made of its parts.
+        if self.length.is_none() && message.length.is_some() {
+            while self.ready() > 0 {
+                let count = self.ready();
+                md5::block_api::compress(&mut state, self.take(count));
+            }
+            message.is_complete = true;
+        } else {
+            message.hashed += self.taken * BLOCK as u64;
+        }
+        message.state = state;
     }
 
     /// Goes on to the next part, then to the end; false when that is over, too.
@@ -262,18 +304,22 @@ mod tests {
     const LENGTHS: [usize; 18] =
         [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 5_000, 64, 63, 62, 70_000, 300, 300, 0];
 
+    fn bytes(count: usize) -> Vec<u8> {
+        (0..count).map(|number| (number * 7 % 251) as u8).collect()
+    }
+
     #[test]
     fn messages_side_by_side_have_their_own_digests() {
-        let bytes: Vec<u8> = (0..70_000_u32).map(|number| (number * 7 % 251) as u8).collect();
+        let bytes = bytes(70_000);
         for count in 0..=LENGTHS.len() {
             for largest in [1, 7, 63, 64, 65, 4_096, 100_000] {
-                let messages = LENGTHS[..count].iter().map(|length| Message {
-                    state: START,
-                    parts: bytes[..*length].chunks(largest).collect(),
-                    length: Some(*length as u64),
-                });
-                let mut messages: Vec<Message<'_>> = messages.collect();
-                go_on(&mut messages);
+                let message = |length: &usize| {
+                    let parts = bytes[..*length].chunks(largest).collect();
+                    Message::new(START, parts, Some(*length as u64))
+                };
+                let mut messages: Vec<Message<'_>> = LENGTHS[..count].iter().map(message).collect();
+                side_by_side(&mut messages, 1);
+                assert!(messages.iter().all(|message| message.is_complete));
                 let digests: Vec<[u8; 16]> = messages.iter().map(|message| digest(message.state)).collect();
                 let expected: Vec<[u8; 16]> =
                     LENGTHS[..count].iter().map(|length| Md5::digest(&bytes[..*length]).into()).collect();
@@ -284,21 +330,30 @@ mod tests {
 
     #[test]
     fn a_message_goes_on_where_it_was_left() {
-        let bytes: Vec<u8> = (0..10_000_u32).map(|number| (number * 7 % 251) as u8).collect();
-        for others in [0, 1, 5, 12] {
-            for middle in [0, 64, 6_400] {
-                let (head, tail) = bytes.split_at(middle);
-                let other = || Message { state: START, parts: vec![&bytes[..777]], length: Some(777) };
-                let mut messages = vec![Message { state: START, parts: vec![head], length: None }];
-                messages.extend((0..others).map(|_| other()));
-                go_on(&mut messages);
-                messages[0] = Message { state: messages[0].state, parts: vec![tail], length: Some(10_000) };
-                for message in &mut messages[1..] {
-                    assert_eq!(digest(message.state), *Md5::digest(&bytes[..777]));
-                    *message = other();
+        let bytes = bytes(10_000);
+        for others in [0, 1, 5, 12, 20] {
+            for least in [1, 2, LEAST, 8, LANES] {
+                for at_hand in [0, 1, 64, 6_399, 6_400, 10_000] {
+                    let other = || Message::new(START, vec![&bytes[..777]], Some(777));
+                    let length = (at_hand == bytes.len()).then_some(10_000);
+                    let mut messages = vec![Message::new(START, vec![&bytes[..at_hand]], length)];
+                    messages.extend((0..others).map(|_| other()));
+                    side_by_side(&mut messages, least);
+                    let left = messages.iter().filter(|message| !message.is_complete).count();
+                    assert!(left < least.max(2), "{left} of {others}, {least}");
+                    for (number, message) in messages.into_iter().enumerate() {
+                        let all = if number == 0 { &bytes[..] } else { &bytes[..777] };
+                        let mut state = message.state;
+                        if !message.is_complete {
+                            let rest = vec![&all[message.hashed as usize..]];
+                            let mut rest = Message::new(state, rest, Some(all.len() as u64));
+                            alone(&mut rest, all.len());
+                            assert!(rest.is_complete);
+                            state = rest.state;
+                        }
+                        assert_eq!(digest(state), *Md5::digest(all), "{others} others, {least}, {at_hand}");
+                    }
                 }
-                go_on(&mut messages);
-                assert_eq!(digest(messages[0].state), *Md5::digest(&bytes), "{others} others, {middle}");
             }
         }
     }

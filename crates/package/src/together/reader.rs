@@ -3,6 +3,7 @@
 //! A batch holds many small files or a part of a large one, and is used again once nobody looks at it any more:
 //! memory is a handful of batches, whatever the files.
 
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -72,7 +73,11 @@ pub(super) struct Queue {
 
 impl Batch {
     pub(super) fn parts(&self) -> impl Iterator<Item = (Part, &[u8])> {
-        self.parts.iter().map(|part| (*part, &self.bytes[part.start..part.end]))
+        self.parts.iter().map(|part| (*part, self.get(part.bytes())))
+    }
+
+    pub(super) fn get(&self, bytes: Range<usize>) -> &[u8] {
+        &self.bytes[bytes]
     }
 }
 
@@ -308,6 +313,11 @@ impl Reader {
 }
 
 impl Part {
+    /// Where they are in the batch.
+    pub(super) fn bytes(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
     fn of(source: usize) -> Part {
         Part { source, start: 0, end: 0, is_first: false, is_last: false, has_failed: false }
     }

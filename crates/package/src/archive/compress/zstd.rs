@@ -81,22 +81,64 @@ impl Seam {
             // Magic, a checksum at the end, a window of 1 MiB (section 3.1.1.1).
             end.extend([0x28, 0xb5, 0x2f, 0xfd, HAS_CHECKSUM, 10 << 3]);
         }
-        let blocks = blocks(tail);
-        for (number, block) in blocks.iter().enumerate() {
-            let is_last = u32::from(number + 1 == blocks.len());
-            let (kind, size, bytes) = match block {
-                Block::Raw(bytes) => (RAW, bytes.len(), *bytes),
-                Block::Repeated(byte, count) => (RLE, *count, std::slice::from_ref(byte)),
-            };
-            let header = is_last | kind << 1 | (size as u32) << 3;
-            end.extend(&header.to_le_bytes()[..3]);
-            end.extend(bytes);
-        }
+        put(&blocks(tail), &mut end);
         let mut hash = self.hash.clone();
         hash.write(tail);
         end.extend(checksum(&hash));
         end
     }
+}
+
+/// The hardest level of [`padded`]: harder ones take longer for a list of digests, which do not compress.
+const HARDEST_PADDED: u8 = 9;
+
+/// How much place [`padded`] needs for bytes like these, whose digests are others: of 20,000 random ones, lengths
+/// deviate by a quarter to a half of the root of the length (measured, at levels 1 to 9).
+///
+/// # Errors
+/// When memory is short.
+pub(crate) fn reserve(level: u8, bytes: &[u8]) -> io::Result<usize> {
+    let (frame, _) = opened(level, bytes)?;
+    Ok(frame.len() + END + 64 + 4 * frame.len().isqrt())
+}
+
+/// A frame of exactly `length` bytes that holds `bytes`, which end with zeros as a tar archive does; `None` when it
+/// takes more. It depends on nothing else.
+///
+/// What [`gzip::padded`](super::gzip::padded) is for. The place is filled by empty raw blocks of three bytes
+/// (section 3.1.1.2), and made to come out even by how the last zeros are written.
+///
+/// # Errors
+/// When memory is short.
+pub(crate) fn padded(level: u8, bytes: &[u8], length: usize) -> io::Result<Option<Vec<u8>>> {
+    let (mut frame, mut seam) = opened(level, bytes)?;
+    let Some(room) = length.checked_sub(frame.len() + END) else { return Ok(None) };
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    blocks.resize_with(room / 3, || Block::Raw(b""));
+    // With the six bytes of END these take six, seven or eight.
+    match room % 3 {
+        0 => blocks.push(Block::Raw(ZEROS)),
+        1 => blocks.extend([Block::Repeated(0, ZEROS.len()), Block::Raw(b"")]),
+        _ => blocks.extend([Block::Raw(&ZEROS[..1]), Block::Repeated(0, ZEROS.len() - 1)]),
+    }
+    put(&blocks, &mut frame);
+    seam.hash.write(ZEROS);
+    frame.extend(checksum(&seam.hash));
+    Ok(Some(frame))
+}
+
+/// What is left to the blocks that fill [`padded`].
+const ZEROS: &[u8] = &[0; 3];
+
+/// What the last zeros and the checksum take at least.
+const END: usize = 6 + 4;
+
+/// A frame of all but the last zeros, open.
+fn opened(level: u8, bytes: &[u8]) -> io::Result<(Vec<u8>, Seam)> {
+    let head = bytes.strip_suffix(ZEROS).ok_or(io::ErrorKind::InvalidInput)?;
+    let mut encoder = Encoder::small(level.min(HARDEST_PADDED), bytes.len(), Vec::new())?;
+    encoder.write(head)?;
+    encoder.seam()
 }
 
 /// The lower half of XXH64 (section 3.1.1).
@@ -138,6 +180,20 @@ const RLE: u32 = 1;
 enum Block<'a> {
     Raw(&'a [u8]),
     Repeated(u8, usize),
+}
+
+/// Appends blocks, the last ones of their frame.
+fn put(blocks: &[Block<'_>], out: &mut Vec<u8>) {
+    for (number, block) in blocks.iter().enumerate() {
+        let is_last = u32::from(number + 1 == blocks.len());
+        let (kind, size, bytes) = match block {
+            Block::Raw(bytes) => (RAW, bytes.len(), *bytes),
+            Block::Repeated(byte, count) => (RLE, *count, std::slice::from_ref(byte)),
+        };
+        let header = is_last | kind << 1 | (size as u32) << 3;
+        out.extend(&header.to_le_bytes()[..3]);
+        out.extend(bytes);
+    }
 }
 
 /// A block's size, at most 128 KiB (section 3.1.1.2.4); every level's window is larger.
@@ -224,6 +280,25 @@ mod tests {
         assert!(zstd::decode_all(&frame[..]).unwrap() == content);
         *frame.last_mut().unwrap() ^= 1;
         assert!(zstd::decode_all(&frame[..]).unwrap_err().to_string().contains("checksum"));
+    }
+
+    #[test]
+    fn a_padded_frame_is_as_long_as_it_should_be() {
+        for size in [3, 4, 1_000, 400_000] {
+            let mut content: Vec<u8> = (0..size - 3_u32).map(|number| (number * 7 % 251) as u8).collect();
+            content.extend(ZEROS);
+            for level in [1, 3, 9, 19] {
+                let reserved = reserve(level, &content).unwrap();
+                let least = reserved - 64 - 200;
+                assert_eq!(padded(level, &content, 10).unwrap(), None);
+                for length in reserved..reserved + 7 {
+                    let frame = padded(level, &content, length).unwrap().unwrap();
+                    assert_eq!(frame.len(), length);
+                    assert!(zstd::decode_all(&frame[..]).unwrap() == content, "{size} at {level}");
+                }
+                assert!(padded(level, &content, least).unwrap().is_none_or(|frame| frame.len() == least));
+            }
+        }
     }
 
     #[test]
