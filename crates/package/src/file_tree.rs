@@ -223,10 +223,12 @@ impl FileTree {
     pub fn insert(&mut self, path: PackagePath, entry: Entry) -> Result<(), Error> {
         let mut above = path.parent();
         while let Some(directory) = above {
-            if self.0.get(&directory).is_some_and(|entry| !entry.is_directory()) {
-                return Err(Error::BelowFile { path, file: directory });
+            match self.0.get(&directory) {
+                // What leads there was looked at when it was put in.
+                Some(entry) if entry.is_directory() => break,
+                Some(_) => return Err(Error::BelowFile { path, file: directory }),
+                None => above = directory.parent(),
             }
-            above = directory.parent();
         }
         if !entry.is_directory() && self.is_occupied_directory(&path) {
             return Err(Error::ReplacesDirectory { path });
@@ -292,8 +294,13 @@ impl FileTree {
     /// Adds the directories that lead to entries and are not named themselves.
     pub fn complete(&mut self) {
         let mut missing = Vec::new();
+        let mut last = None;
         for path in self.0.keys() {
             let mut above = path.parent();
+            if above == last {
+                continue;
+            }
+            last.clone_from(&above);
             while let Some(directory) = above {
                 if self.0.contains_key(&directory) {
                     break;

@@ -239,19 +239,23 @@ impl Deb<'_> {
     /// control.tar with the MD5 sums of the members of the head; those of the tail are at hand.
     fn control_tar(&self, sums: &[[u8; 16]]) -> Result<Vec<u8>> {
         let items = &self.data.items;
-        let mut lines: BTreeMap<&PackagePath, [u8; 16]> = BTreeMap::new();
+        let mut lines: Vec<(&PackagePath, [u8; 16])> = Vec::with_capacity(items.len() + self.added.len());
         for (item, sum) in items.iter().zip(sums).filter(|(item, _)| item.entry.is_file()) {
-            let sum = item.link.and_then(|first| lines.get(first)).unwrap_or(sum);
-            lines.insert(&item.path, *sum);
+            // Items are sorted by path.
+            let first =
+                item.link.and_then(|first| items.binary_search_by(|other| (*other.path).cmp(first)).ok());
+            let sum = first.and_then(|first| sums.get(first)).unwrap_or(sum);
+            lines.push((&item.path, *sum));
         }
         for (path, entry) in self.added.iter() {
             if let Kind::File { content: Content::Bytes(bytes), .. } = &entry.kind {
-                lines.insert(path, Md5::digest(bytes).into());
+                lines.push((path, Md5::digest(bytes).into()));
             }
         }
-        lines.retain(|path, _| !self.conffiles.contains(path));
+        lines.retain(|(path, _)| !self.conffiles.contains(*path));
+        lines.sort_by_key(|(path, _)| *path);
 
-        let md5sums = (0o644, md5sums(lines.into_iter()));
+        let md5sums = (0o644, md5sums(&lines));
         let mut members: BTreeMap<&str, &(u16, Vec<u8>)> =
             self.control.iter().map(|(name, member)| (&**name, member)).collect();
         if !md5sums.1.is_empty() || !self.is_verbatim {
@@ -361,8 +365,13 @@ fn member<W: std::io::Write>(
 /// package does not name.
 fn directories(files: &FileTree, trees: &[&FileTree]) -> BTreeMap<PackagePath, Entry> {
     let mut missing = BTreeMap::new();
+    let mut last = None;
     for (path, _) in files.iter() {
         let mut above = path.parent();
+        if above == last {
+            continue;
+        }
+        last.clone_from(&above);
         while let Some(directory) = above {
             above = directory.parent();
             let is_known = trees.iter().any(|tree| tree.entry(&directory).is_some());
@@ -394,14 +403,12 @@ fn conffiles<'a>(entries: &Entries<'a>) -> Result<BTreeSet<&'a PackagePath>> {
 
 /// Lines of `MD5  path`, without `./` (deb-md5sums(5)). Configuration files are left out, as dh_md5sums does:
 /// the customer may change them, and dpkg keeps their sums itself.
-fn md5sums<'a>(sums: impl Iterator<Item = (&'a PackagePath, [u8; 16])>) -> Vec<u8> {
-    let mut text = Vec::new();
+fn md5sums(sums: &[(&PackagePath, [u8; 16])]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(sums.iter().map(|(path, _)| path.as_bytes().len() + 35).sum());
     for (path, sum) in sums {
-        text.extend(
-            sum.iter()
-                .flat_map(|byte| [byte >> 4, byte & 0xf])
-                .map(|digit| b"0123456789abcdef"[usize::from(digit)]),
-        );
+        for byte in sum {
+            text.extend([byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+        }
         text.extend_from_slice(b"  ");
         text.extend_from_slice(path.as_bytes());
         text.push(b'\n');

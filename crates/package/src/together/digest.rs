@@ -126,15 +126,18 @@ struct File {
 
 /// Bytes of a batch.
 struct Piece {
-    batch: Rc<Arc<Batch>>,
+    batch: Rc<Held>,
     bytes: Range<usize>,
 }
 
+/// A batch that others look at, too.
+struct Held(Arc<Batch>);
+
 impl Files<'_> {
     fn add(&mut self, batch: Arc<Batch>, is_wanted: &impl Fn(usize) -> bool) {
-        let batch = Rc::new(batch);
+        let batch = Rc::new(Held(batch));
         self.held += 1;
-        for (part, _) in batch.parts().filter(|(part, _)| is_wanted(part.source)) {
+        for (part, _) in batch.0.parts().filter(|(part, _)| is_wanted(part.source)) {
             if part.has_failed {
                 // What could not be read to its end has no digest.
                 if let Some(failed) = self.begun.pop_back_if(|file| file.source == part.source) {
@@ -201,8 +204,8 @@ impl Files<'_> {
         }
     }
 
-    fn give_back(&mut self, batch: Rc<Arc<Batch>>) {
-        if let Some(batch) = Rc::into_inner(batch) {
+    fn give_back(&mut self, batch: Rc<Held>) {
+        if let Some(Held(batch)) = Rc::into_inner(batch) {
             self.held -= 1;
             self.queue.give_back(batch);
         }
@@ -243,6 +246,6 @@ impl File {
 
 impl Piece {
     fn get(&self) -> &[u8] {
-        self.batch.get(self.bytes.clone())
+        self.batch.0.get(self.bytes.clone())
     }
 }
