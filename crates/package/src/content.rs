@@ -1,16 +1,15 @@
 //! Reading the files of a package, once, while it is written; by a thread of its own for the formats that write
 //! by themselves ([`with_reader`]; deb and rpm read [together](crate::together)).
 
-use std::fs::Metadata;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags, Stat};
 
 use crate::error::Change;
 use crate::together::Contents;
@@ -46,7 +45,7 @@ pub(crate) fn read(content: &Content, size: u64, mut sink: impl FnMut(&[u8]) -> 
                     return Err(Error::Changed { path: path.clone(), change });
                 }
                 if count == 0 {
-                    return match times(&file.metadata()?) == times(&before) {
+                    return match times(&stat(&file)?) == times(&before) {
                         true => Ok(()),
                         false => Err(Error::Changed { path: path.clone(), change: Change::Written }),
                     };
@@ -61,7 +60,7 @@ pub(crate) fn read(content: &Content, size: u64, mut sink: impl FnMut(&[u8]) -> 
 pub(crate) struct Opened<'a> {
     path: &'a Path,
     file: fs::File,
-    before: Metadata,
+    before: Stat,
 }
 
 impl<'a> Opened<'a> {
@@ -89,8 +88,8 @@ impl<'a> Opened<'a> {
 
     /// Checks, when `size` bytes have been read, that they are all, and that nobody wrote to the file meanwhile.
     pub(crate) fn check(&mut self, size: u64) -> Result<()> {
-        let after = self.file.metadata()?;
-        let mut found = after.len();
+        let after = stat(&self.file)?;
+        let mut found = after.st_size as u64;
         if size == 0 && found == 0 {
             // What the kernel makes up (`/proc`) has bytes, but no length.
             found = self.file.read(&mut [0])? as u64;
@@ -142,20 +141,25 @@ pub(crate) fn again(error: &Error) -> Error {
 
 /// When the bytes were written, and when anything about the file was changed. The first can be set back, the
 /// second cannot.
-fn times(metadata: &Metadata) -> [(i64, i64); 2] {
-    [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())]
+fn times(stat: &Stat) -> impl PartialEq {
+    [(stat.st_mtime, stat.st_mtime_nsec), (stat.st_ctime, stat.st_ctime_nsec)]
 }
 
-fn open(path: &Path) -> Result<(fs::File, Metadata)> {
+/// fstat(2), which costs half of the statx(2) of the standard library.
+fn stat(file: &fs::File) -> io::Result<Stat> {
+    Ok(rustix::fs::fstat(file.file().as_fd())?)
+}
+
+fn open(path: &Path) -> Result<(fs::File, Stat)> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut options = fs::OpenOptions::new();
     options.read(true).custom_flags(flags.bits().cast_signed());
     let file = options.open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
+    let stat = stat(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Error::SpecialFile { path: path.into(), what: "no longer a file" });
     }
-    Ok((file, metadata))
+    Ok((file, stat))
 }
 
 /// How much is handed over at a time.

@@ -6,6 +6,8 @@
 //! of the project overrides.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -153,7 +155,11 @@ impl Entry {
     /// When it cannot be read, is a device, socket or named pipe, or is set-user-id or set-group-id or has
     /// capabilities (which a package must say in so many words, not inherit from a build).
     pub fn from_disk(path: &Path) -> Result<Entry, Error> {
-        let metadata = fs::symlink_metadata(path)?;
+        Entry::described(path, &fs::symlink_metadata(path)?)
+    }
+
+    /// What is at `path`, whose metadata these are.
+    fn described(path: &Path, metadata: &Metadata) -> Result<Entry, Error> {
         let kind = metadata.file_type();
         if kind.is_symlink() {
             return Ok(Entry::symlink(fs::read_link(path)?.into_os_string().into_vec()));
@@ -267,19 +273,25 @@ impl FileTree {
         at: Option<&PackagePath>,
         skip: &[&str],
     ) -> Result<(), Error> {
-        // All names first: each level that is open would be a file that the process has open.
-        let names = fs::read_dir(directory)?.map(|item| Ok(item?.file_name()));
-        for name in names.collect::<std::io::Result<Vec<_>>>()? {
-            let on_disk = directory.join(&name);
-            if skip.iter().any(|skipped| name.as_bytes() == skipped.as_bytes()) {
-                continue;
+        let is_skipped = |name: &OsStr| skip.iter().any(|skipped| name.as_bytes() == skipped.as_bytes());
+        // All of them first: each level that is open would be a file that the process has open.
+        let mut items = Vec::new();
+        for item in fs::read_dir(directory)? {
+            let item = item?;
+            let name = item.file_name();
+            if !is_skipped(&name) {
+                // By its name in the open directory: the kernel need not walk there again.
+                items.push((name, item.metadata()?));
             }
+        }
+        for (name, metadata) in items {
+            let on_disk = directory.join(&name);
             let path = match at {
                 Some(at) => at.join(name.as_bytes()),
                 None => PackagePath::new(name.as_bytes()),
             }
             .map_err(|source| Error::Path { on_disk: on_disk.clone(), source })?;
-            let entry = Entry::from_disk(&on_disk)?;
+            let entry = Entry::described(&on_disk, &metadata)?;
             let is_directory = entry.is_directory();
             if !(is_directory && self.0.get(&path).is_some_and(Entry::is_directory)) {
                 self.insert(path.clone(), entry)?;

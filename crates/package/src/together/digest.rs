@@ -92,7 +92,7 @@ fn md5(queue: &Queue, keep: usize, is_wanted: impl Fn(usize) -> bool, facts: &mu
     let mut files = Files { queue, held: 0, begun: VecDeque::new(), facts };
     for batch in queue.batches() {
         files.add(batch, &is_wanted);
-        if files.held * BATCH >= keep {
+        if files.held * BATCH >= keep || files.are_even() {
             files.hash(keep - keep / STEPS);
         }
     }
@@ -152,6 +152,12 @@ impl Files<'_> {
             file.add(Piece { batch: Rc::clone(&batch), bytes: part.bytes() }, part.is_last);
         }
         self.give_back(batch);
+    }
+
+    /// Whether all lanes would be busy to the end.
+    fn are_even(&self) -> bool {
+        let left = || self.begun.iter().map(File::left);
+        left().max().is_some_and(|longest| left().sum::<usize>() >= longest * lanes::LANES)
     }
 
     /// Hashes until at most `keep` bytes are held. What is left are files that are longer than the others: they go

@@ -7,7 +7,7 @@
 use fearless_simd::{Level, Simd, SimdFrom as _, dispatch, u32x16};
 
 /// How many messages at a time: one vector of AVX-512, two of AVX2, four of SSE2 and NEON.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// The states of all lanes, word by word.
 type States = [[u32; LANES]; 4];
