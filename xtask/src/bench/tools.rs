@@ -138,6 +138,11 @@ fn dpkg_deb(row: Row, tree: &Path) -> Result<Tool> {
     let control = "Package: bench\nVersion: 1.0.0\nArchitecture: amd64\nMaintainer: A <a@example.com>\n\
                    Description: A bench\n";
     fs::write(copy.join("DEBIAN/control"), control)?;
+    // As dh_md5sums leaves it: dpkg-deb packages the list, and makes none. Ours has one, too.
+    let list = "find * -path DEBIAN -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 -r md5sum > DEBIAN/md5sums";
+    if !copy.join("DEBIAN/md5sums").exists() {
+        run(Command::new("sh").args(["-c", list]).current_dir(&copy))?;
+    }
     let output = directory().join("out/dpkg-deb");
     let Compression { name, level } = row.compression;
     let words = ["dpkg-deb", "--root-owner-group", &format!("-Z{name}"), &format!("-z{level}"), "-b"];
