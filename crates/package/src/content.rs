@@ -1,5 +1,5 @@
 //! Reading the files of a package, once, while it is written; by a thread of its own for the formats that write
-//! by themselves ([`with_reader`]; deb and rpm read [together](crate::together)).
+//! by themselves ([`with_reader`]; the others read [together](crate::together)).
 
 use std::io::{self, Read};
 use std::os::fd::AsFd as _;

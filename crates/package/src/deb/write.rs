@@ -157,7 +157,7 @@ impl Parts for Deb<'_> {
     fn stream(&self) -> Stream {
         Stream {
             compression: self.compression,
-            digest: Digest::Md5,
+            digests: &[Digest::Md5],
             hashing: Hashing::No,
             has_tail: !self.is_verbatim,
             limit: Some(("deb", SIZE_LIMIT)),

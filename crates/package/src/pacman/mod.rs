@@ -23,7 +23,6 @@ mod inspect;
 mod install;
 mod mtree;
 mod owners;
-mod read;
 mod relation;
 mod version;
 mod write;
@@ -32,6 +31,7 @@ use crate::archive::compress::Compression;
 use crate::format::Output;
 use crate::inspect::{Depth, Input, Inspection};
 use crate::signing::Signing;
+use crate::together::{self, Parts};
 use crate::{Arch, Metadata, Owner, Package, PackageFormat, Relation, Resources, Result};
 
 /// What only this format can say.
@@ -80,7 +80,11 @@ impl PackageFormat for Pacman {
     }
 
     fn write(&self, package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
-        write::write(package, resources, out)
+        together::write_one(write::parts(package)?, resources, out)
+    }
+
+    fn parts<'a>(&self, package: &'a Package) -> Result<Option<Box<dyn Parts + 'a>>> {
+        write::parts(package).map(Some)
     }
 
     fn endings(&self) -> &'static [&'static str] {

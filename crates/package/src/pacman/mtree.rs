@@ -5,11 +5,33 @@
 
 use std::fmt::Write as _;
 
-use super::read::Digests;
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
+
 use crate::{PackagePath, Timestamp};
 
 /// The first lines: what a line does not say.
 const START: &str = "#mtree\n/set type=file uid=0 gid=0 mode=644\n";
+
+/// What a list says of a file's bytes. pacman 6.0 compares both, later ones only the second (`check_pkg_full` in
+/// `src/pacman/check.c`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Digests {
+    pub(super) md5: [u8; 16],
+    pub(super) sha256: [u8; 32],
+}
+
+impl Digests {
+    pub(super) fn of(bytes: &[u8]) -> Digests {
+        Digests { md5: Md5::digest(bytes).into(), sha256: Sha256::digest(bytes).into() }
+    }
+
+    /// From both, one behind the other.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Digests> {
+        let (md5, sha256) = bytes.split_first_chunk()?;
+        Some(Digests { md5: *md5, sha256: sha256.try_into().ok()? })
+    }
+}
 
 /// A list while it is written.
 pub(super) struct Mtree {
@@ -76,9 +98,8 @@ impl Mtree {
     }
 
     fn hexadecimal(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.push(format_args!("{byte:02x}"));
-        }
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        self.text.extend(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
     }
 
     fn push(&mut self, text: std::fmt::Arguments<'_>) {

@@ -15,67 +15,41 @@
 //! does not fit, which for digests that are not made for it does not happen, everything is written once more.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{SeekFrom, Write};
 use std::num::NonZeroUsize;
 
-use super::install::Parts;
-use super::mtree::Mtree;
-use super::read::{Digests, Piece, read};
+use super::mtree::{Digests, Mtree};
 use super::{Pacman, info, install, owners};
 use crate::archive::compress::gzip::{padded, placeholder, reserve};
 use crate::archive::compress::stored::stored;
 use crate::archive::compress::{Compression, Encoder};
 use crate::archive::tar::{self, Member, MemberKind, padding};
-use crate::content::with_reader;
 use crate::file_tree::Kind;
 use crate::format::Output;
+use crate::together::{self, Archive, Contents, Digest, Hashing, Parts, Stream, Written};
 use crate::{
-    Content, Entry, Error, Owner, Package, PackageFormat as _, PackagePath, Resources, Result, sysusers,
+    Entry, Error, FileTree, Owner, Package, PackageFormat as _, PackagePath, Resources, Result, Timestamp,
+    sysusers,
 };
 
-/// Writes `package` to `out`.
-pub(super) fn write(package: &Package, resources: Resources, out: &mut dyn Output) -> Result<()> {
-    let package = &*prepared(package)?;
-    let archive = Archive::new(package)?;
-    let placeholders =
-        (0..).map(|number| Digests { md5: placeholder(2 * number), sha256: placeholder(2 * number + 1) });
-    let placeholders: Vec<Digests> = placeholders.take(archive.files.len()).collect();
-    let reserved = reserve(&archive.mtree(&placeholders));
-    write_reserving(&archive, resources, reserved, out)
+/// A package in parts.
+pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
+    let draft = Draft::new(package)?;
+    let placeholders: Vec<Digests> = (0..draft.items.len() as u64)
+        .map(|number| Digests { md5: placeholder(2 * number), sha256: placeholder(2 * number + 1) })
+        .collect();
+    let reserved = reserve(&draft.mtree(&placeholders));
+    Ok(Box::new(Streams::new(draft, reserved, MOST_TRIES)?))
 }
 
-fn write_reserving(
-    archive: &Archive<'_>,
-    resources: Resources,
-    mut reserved: usize,
-    out: &mut dyn Output,
-) -> Result<()> {
-    // Once is enough; twice when the list did not fit; more only when files change all the time.
-    for _ in 0..4 {
-        let start = archive.start(reserved)?;
-        out.seek(SeekFrom::Start(0))?;
-        out.write_all(&start)?;
-        out.write_all(&stored(archive.compression, &vec![0; reserved]))?;
-        let digests = archive.write_rest(reserved, resources, out)?;
-        let mtree = archive.mtree(&digests);
-        match padded(&mtree, reserved) {
-            Some(member) => {
-                out.seek(SeekFrom::Start(start.len() as u64))?;
-                out.write_all(&stored(archive.compression, &member))?;
-                out.seek(SeekFrom::End(0))?;
-                out.flush()?;
-                return Ok(());
-            }
-            None => reserved = reserve(&mtree).max(reserved),
-        }
-    }
-    Err(std::io::Error::other("the files change while they are packaged").into())
-}
+/// Once is enough; twice when the list did not fit; more only when files change all the time.
+const MOST_TRIES: u8 = 4;
 
-/// The package with the files that pacman's format adds: accounts and owners.
-fn prepared(package: &Package) -> Result<Cow<'_, Package>> {
+/// The files of the package with those that pacman's format adds: accounts and owners.
+fn files(package: &Package) -> Result<Cow<'_, FileTree>> {
     if package.options.pacman.verbatim.is_some() {
-        return Ok(Cow::Borrowed(package));
+        return Ok(Cow::Borrowed(&package.files));
     }
     package.check()?;
     let mut added = sysusers::missing(package)?;
@@ -85,12 +59,12 @@ fn prepared(package: &Package) -> Result<Cow<'_, Package>> {
         added.insert(path, Entry::bytes(owners.into_bytes(), 0o644))?;
     }
     if added.is_empty() {
-        return Ok(Cow::Borrowed(package));
+        return Ok(Cow::Borrowed(&package.files));
     }
-    let mut package = package.clone();
-    package.files.extend(added)?;
-    package.files.complete();
-    Ok(Cow::Owned(package))
+    let mut files = package.files.clone();
+    files.extend(added)?;
+    files.complete();
+    Ok(Cow::Owned(files))
 }
 
 fn tmpfiles_path(package: &Package) -> String {
@@ -98,58 +72,47 @@ fn tmpfiles_path(package: &Package) -> String {
 }
 
 /// What is known of a package before its files are read.
-struct Archive<'a> {
-    package: &'a Package,
+struct Draft<'a> {
+    timestamp: Timestamp,
     compression: Compression,
     /// Members before `.MTREE`, sorted.
     before: Vec<(&'static str, Vec<u8>)>,
     pkginfo: Vec<u8>,
-    entries: Vec<(&'a PackagePath, &'a Entry, Stored<'a>)>,
-    /// What is read, with its size.
-    files: Vec<(&'a Content, u64)>,
+    items: Vec<Item<'a>>,
 }
 
-/// How an entry is in the archive.
-#[derive(Clone, Copy)]
-enum Stored<'a> {
-    /// A file with its number among [`Archive::files`].
-    File(usize),
-    /// Another name of a file.
-    Link(usize, &'a PackagePath),
-    Directory,
-    Symlink(&'a [u8]),
+struct Item<'a> {
+    path: Cow<'a, PackagePath>,
+    entry: Cow<'a, Entry>,
+    /// The number of the first name of the same file, for its later names.
+    link: Option<usize>,
 }
 
-impl<'a> Archive<'a> {
-    fn new(package: &'a Package) -> Result<Archive<'a>> {
-        let links = package.files.hard_links();
-        let (mut entries, mut files, mut ghosts, mut backup) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut numbers = std::collections::BTreeMap::new();
+impl<'a> Draft<'a> {
+    fn new(package: &'a Package) -> Result<Draft<'a>> {
+        let files = files(package)?;
+        let first_names = files.hard_links();
+        let (mut links, mut ghosts, mut backup) = (Vec::new(), Vec::new(), Vec::new());
+        let mut numbers = BTreeMap::new();
         let mut size = 0_u64;
-        for (path, entry) in package.files.iter() {
+        for (path, entry) in files.iter() {
             check_name(path, entry)?;
-            let stored = match &entry.kind {
-                Kind::File { content, size: length, .. } => match links.get(path) {
-                    Some(first) => Stored::Link(numbers[*first], first),
-                    None => {
-                        numbers.insert(path, files.len());
-                        files.push((content, *length));
-                        size = size.saturating_add(*length);
-                        Stored::File(files.len() - 1)
-                    }
-                },
-                Kind::Directory => Stored::Directory,
-                Kind::Symlink { target } => Stored::Symlink(target),
+            let link: Option<usize> = first_names.get(path).map(|first| numbers[*first]);
+            match &entry.kind {
+                Kind::File { size: length, .. } if link.is_none() => {
+                    numbers.insert(path, links.len());
+                    size = size.saturating_add(*length);
+                }
                 Kind::Ghost => {
                     ghosts.push(path);
                     continue;
                 }
-            };
+                Kind::File { .. } | Kind::Directory | Kind::Symlink { .. } => {}
+            }
             if entry.is_config(path) {
                 backup.push(path);
             }
-            entries.push((path, entry, stored));
+            links.push(link);
         }
         let compression = package.options.compression.unwrap_or(Compression::ZSTD);
         if let Compression::Bzip2(_) = compression {
@@ -157,103 +120,218 @@ impl<'a> Archive<'a> {
             let value = compression.name().to_owned();
             return Err(Error::Option { format: "pacman", option: "the compression", value, reason });
         }
-        if let Some(verbatim) = &package.options.pacman.verbatim {
-            let install = verbatim.install.iter().map(|text| (".INSTALL", text.clone().into_bytes()));
-            let (before, pkginfo) = (install.collect(), verbatim.info.clone().into_bytes());
-            return Ok(Archive { package, compression, before, pkginfo, entries, files });
-        }
-        let arch = Pacman.arch(package.metadata.arch);
-        let has = |path: &str| PackagePath::new(path).is_ok_and(|path| package.files.entry(&path).is_some());
-        let sysusers = format!("/usr/lib/sysusers.d/{}.conf", package.metadata.name);
-        let tmpfiles = tmpfiles_path(package);
-        let parts = Parts {
-            sysusers: (!package.setup.accounts.is_empty()).then_some(sysusers),
-            tmpfiles: has(&tmpfiles).then_some(tmpfiles),
-            ghosts,
+        let (before, pkginfo) = match &package.options.pacman.verbatim {
+            Some(verbatim) => {
+                let install = verbatim.install.iter().map(|text| (".INSTALL", text.clone().into_bytes()));
+                (install.collect(), verbatim.info.clone().into_bytes())
+            }
+            None => {
+                let arch = Pacman.arch(package.metadata.arch);
+                let before = before(package, &files, ghosts, arch)?;
+                (before, info::pkginfo(package, arch, size, &backup)?)
+            }
         };
-        let mut before = vec![(".BUILDINFO", info::buildinfo(package, arch)?)];
-        if !package.metadata.changelog.is_empty() {
-            before.push((".CHANGELOG", info::changelog(&package.metadata.changelog)));
-        }
-        before.extend(install::generate(package, &parts)?.map(|text| (".INSTALL", text)));
-        let pkginfo = info::pkginfo(package, arch, size, &backup)?;
-        Ok(Archive { package, compression, before, pkginfo, entries, files })
+        let items = match &files {
+            Cow::Borrowed(files) => {
+                let entries = stored_entries(files).zip(links);
+                let item = |((path, entry), link)| Item {
+                    path: Cow::Borrowed(path),
+                    entry: Cow::Borrowed(entry),
+                    link,
+                };
+                entries.map(item).collect()
+            }
+            Cow::Owned(files) => {
+                let entries = stored_entries(files).zip(links);
+                let item = |((path, entry), link): ((&PackagePath, &Entry), _)| Item {
+                    path: Cow::Owned(path.clone()),
+                    entry: Cow::Owned(entry.clone()),
+                    link,
+                };
+                entries.map(item).collect()
+            }
+        };
+        Ok(Draft { timestamp: package.timestamp, compression, before, pkginfo, items })
     }
 
-    /// The list of files, given the digests of [`Archive::files`].
+    /// The list of files, given the digests of the items, by their numbers.
     fn mtree(&self, digests: &[Digests]) -> Vec<u8> {
-        let mut mtree = Mtree::new(self.package.timestamp);
+        let mut mtree = Mtree::new(self.timestamp);
         let before = self.before.iter().map(|(name, bytes)| (*name, bytes));
         for (name, bytes) in before.chain([(".PKGINFO", &self.pkginfo)]) {
             mtree.file(name.as_bytes(), 0o644, bytes.len() as u64, &Digests::of(bytes));
         }
-        for (path, entry, stored) in &self.entries {
-            mtree.modified(entry.inherited.modified.unwrap_or(self.package.timestamp));
-            match stored {
-                Stored::File(number) | Stored::Link(number, _) => {
-                    mtree.file(path.as_bytes(), entry.mode, self.files[*number].1, &digests[*number]);
+        for (number, Item { path, entry, link }) in self.items.iter().enumerate() {
+            mtree.modified(entry.inherited.modified.unwrap_or(self.timestamp));
+            match &entry.kind {
+                Kind::File { size, .. } => {
+                    mtree.file(path.as_bytes(), entry.mode, *size, &digests[link.unwrap_or(number)]);
                 }
-                Stored::Directory => mtree.directory(path, entry.mode),
-                Stored::Symlink(target) => mtree.symlink(path, target),
+                Kind::Directory => mtree.directory(path, entry.mode),
+                Kind::Symlink { target } => mtree.symlink(path, target),
+                Kind::Ghost => {}
             }
         }
         mtree.finish()
     }
+}
 
-    /// The first stream: up to the bytes of `.MTREE`.
-    fn start(&self, reserved: usize) -> Result<Vec<u8>> {
+fn stored_entries(files: &FileTree) -> impl Iterator<Item = (&PackagePath, &Entry)> {
+    files.iter().filter(|(_, entry)| !matches!(entry.kind, Kind::Ghost))
+}
+
+/// Members before `.MTREE`, sorted.
+fn before(
+    package: &Package,
+    files: &FileTree,
+    ghosts: Vec<&PackagePath>,
+    arch: &str,
+) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let has = |path: &str| PackagePath::new(path).is_ok_and(|path| files.entry(&path).is_some());
+    let sysusers = format!("/usr/lib/sysusers.d/{}.conf", package.metadata.name);
+    let tmpfiles = tmpfiles_path(package);
+    let parts = install::Parts {
+        sysusers: (!package.setup.accounts.is_empty()).then_some(sysusers),
+        tmpfiles: has(&tmpfiles).then_some(tmpfiles),
+        ghosts,
+    };
+    let mut before = vec![(".BUILDINFO", info::buildinfo(package, arch)?)];
+    if !package.metadata.changelog.is_empty() {
+        before.push((".CHANGELOG", info::changelog(&package.metadata.changelog)));
+    }
+    before.extend(install::generate(package, &parts)?.map(|text| (".INSTALL", text)));
+    Ok(before)
+}
+
+/// The three streams of a package.
+struct Streams<'a> {
+    /// Up to the bytes of `.MTREE`.
+    first: Vec<u8>,
+    /// Where the third starts.
+    start: u64,
+    third: Third<'a>,
+    /// How often all may be written.
+    tries: u8,
+}
+
+/// The archive behind `.MTREE`.
+struct Third<'a> {
+    draft: Draft<'a>,
+    /// The length of `.MTREE`.
+    reserved: usize,
+}
+
+impl<'a> Streams<'a> {
+    fn new(draft: Draft<'a>, reserved: usize, tries: u8) -> Result<Streams<'a>> {
         let resources = Resources { threads: NonZeroUsize::MIN };
-        let encoder = Encoder::new(self.compression, resources, Vec::new())?;
-        let mut tar = tar::Writer::new(encoder, self.package.timestamp);
-        for (name, bytes) in &self.before {
+        let encoder = Encoder::new(draft.compression, resources, Vec::new())?;
+        let mut tar = tar::Writer::new(encoder, draft.timestamp);
+        for (name, bytes) in &draft.before {
             add(&mut tar, name, bytes)?;
         }
         tar.member(&member(b".MTREE", MemberKind::File { size: reserved as u64 }, 0o644, &Owner::default()))?;
-        Ok(tar.suspend().finish()?)
+        let first = tar.suspend().finish()?;
+        let second = stored(draft.compression, &vec![0; reserved]);
+        let start = (first.len() + second.len()) as u64;
+        Ok(Streams { first, start, third: Third { draft, reserved }, tries })
+    }
+}
+
+impl Parts for Streams<'_> {
+    fn archive(&self) -> &dyn Archive {
+        &self.third
     }
 
-    /// The third stream; returns the digests of the files.
-    fn write_rest(
-        &self,
-        reserved: usize,
-        resources: Resources,
-        out: &mut dyn Output,
-    ) -> Result<Vec<Digests>> {
-        let root = Owner::default();
-        let mut encoder = Encoder::new(self.compression, resources, out)?;
-        encoder.write_all(&vec![0; padding(reserved as u64)])?;
-        let mut tar = tar::Writer::new(encoder, self.package.timestamp);
-        add(&mut tar, ".PKGINFO", &self.pkginfo)?;
-        with_reader(self.files.clone(), read, |pieces| {
-            let mut digests = Vec::with_capacity(self.files.len());
-            for (path, entry, stored) in &self.entries {
-                let mut name = Cow::Borrowed(path.as_bytes());
-                let kind = match stored {
-                    Stored::File(number) => MemberKind::File { size: self.files[*number].1 },
-                    Stored::Link(_, first) => MemberKind::HardLink { target: first.as_bytes() },
-                    Stored::Symlink(target) => MemberKind::Symlink { target },
-                    Stored::Directory => {
-                        name.to_mut().push(b'/');
-                        MemberKind::Directory
-                    }
-                };
-                tar.inherit(entry.inherited);
-                if let (Stored::File(_), Some(capabilities)) = (stored, entry.capabilities) {
-                    tar.attribute("security.capability", &capabilities.to_attribute())?;
-                }
-                tar.member(&member(&name, kind, entry.mode, &root))?;
-                if let Stored::File(_) = stored {
-                    loop {
-                        match pieces.next()? {
-                            Piece::Bytes(bytes) => tar.write_all(&bytes)?,
-                            Piece::End(sums) => break digests.push(sums),
-                        }
-                    }
-                }
+    fn stream(&self) -> Stream {
+        Stream {
+            compression: self.third.draft.compression,
+            digests: &[Digest::Md5, Digest::Sha256],
+            hashing: Hashing::No,
+            has_tail: false,
+            limit: None,
+        }
+    }
+
+    fn start(&self) -> u64 {
+        self.start
+    }
+
+    fn finish(self: Box<Self>, archive: &Written, out: &mut dyn Output) -> Result<()> {
+        let Streams { first, third: Third { draft, reserved }, tries, .. } = *self;
+        let digests = archive.facts.iter().map(|fact| {
+            let digest = fact.as_ref().map_or(&[][..], |fact| &fact.digest);
+            Digests::from_bytes(digest).unwrap_or_default()
+        });
+        let mtree = draft.mtree(&digests.collect::<Vec<_>>());
+        if let Some(list) = padded(&mtree, reserved) {
+            out.seek(SeekFrom::Start(0))?;
+            out.write_all(&first)?;
+            out.write_all(&stored(draft.compression, &list))?;
+            out.seek(SeekFrom::End(0))?;
+            return Ok(());
+        }
+        if tries == 1 {
+            return Err(std::io::Error::other("the files change while they are packaged").into());
+        }
+        let again = Streams::new(draft, reserve(&mtree).max(reserved), tries - 1)?;
+        together::write_one(Box::new(again), Resources { threads: NonZeroUsize::MIN }, out)
+    }
+}
+
+impl Third<'_> {
+    /// An archive to go on with at `position`. It begins in the middle of a member, before its padding.
+    fn writer<'o>(&self, position: u64, out: &'o mut Vec<u8>) -> Result<tar::Writer<&'o mut Vec<u8>>> {
+        out.resize(out.len() + padding(self.reserved as u64 + position), 0);
+        let mut tar = tar::Writer::new(out, self.draft.timestamp);
+        if position == 0 {
+            add(&mut tar, ".PKGINFO", &self.draft.pkginfo)?;
+        }
+        Ok(tar)
+    }
+}
+
+impl Archive for Third<'_> {
+    fn members(&self) -> usize {
+        self.draft.items.len()
+    }
+
+    fn content(&self, member: usize) -> Option<Contents<'_>> {
+        let Item { path, entry, link } = &self.draft.items[member];
+        match &entry.kind {
+            Kind::File { content, size, .. } if link.is_none() => {
+                Some(Contents { path, content, size: *size })
             }
-            tar.finish()?.finish()?;
-            Ok(digests)
-        })
+            _ => None,
+        }
+    }
+
+    fn front(&self, member: usize, position: u64, out: &mut Vec<u8>) -> Result<()> {
+        let mut tar = self.writer(position, out)?;
+        let Item { path, entry, link } = &self.draft.items[member];
+        let mut name = Cow::Borrowed(path.as_bytes());
+        let kind = match (&entry.kind, link) {
+            (Kind::File { .. }, Some(first)) => {
+                MemberKind::HardLink { target: self.draft.items[*first].path.as_bytes() }
+            }
+            (Kind::File { size, .. }, None) => MemberKind::File { size: *size },
+            (Kind::Symlink { target }, _) => MemberKind::Symlink { target },
+            (Kind::Directory, _) => {
+                name.to_mut().push(b'/');
+                MemberKind::Directory
+            }
+            (Kind::Ghost, _) => return Ok(()),
+        };
+        tar.inherit(entry.inherited);
+        if let (MemberKind::File { .. }, Some(capabilities)) = (&kind, entry.capabilities) {
+            tar.attribute("security.capability", &capabilities.to_attribute())?;
+        }
+        tar.member(&self::member(&name, kind, entry.mode, &Owner::default()))?;
+        Ok(())
+    }
+
+    fn end(&self, position: u64, out: &mut Vec<u8>) -> Result<()> {
+        self.writer(position, out)?.finish()?;
+        Ok(())
     }
 }
 
@@ -323,14 +401,16 @@ mod tests {
             timestamp: Timestamp::from_unix(7).unwrap(),
             options: Options::default(),
         };
-        let archive = Archive::new(&package).unwrap();
-        let resources = Resources { threads: NonZeroUsize::MIN };
         let written = |reserved| {
+            let draft = Draft::new(&package).unwrap();
+            let streams = Streams::new(draft, reserved, MOST_TRIES).unwrap();
             let mut out = std::io::Cursor::new(Vec::new());
-            write_reserving(&archive, resources, reserved, &mut out).unwrap();
+            let resources = Resources { threads: NonZeroUsize::MIN };
+            together::write_one(Box::new(streams), resources, &mut out).unwrap();
             out.into_inner()
         };
-        let real = archive.mtree(&[Digests::of(b"x")]);
+        let digests = vec![Digests::of(b"x"); package.files.len()];
+        let real = Draft::new(&package).unwrap().mtree(&digests);
         assert!(written(20) == written(reserve(&real)));
     }
 }

@@ -76,14 +76,15 @@ pub enum FileDigest {
     Sha1,
 }
 
-impl From<FileDigest> for Digest {
-    fn from(digest: FileDigest) -> Digest {
-        match digest {
-            FileDigest::Sha256 => Digest::Sha256,
-            FileDigest::Sha384 => Digest::Sha384,
-            FileDigest::Sha512 => Digest::Sha512,
-            FileDigest::Md5 => Digest::Md5,
-            FileDigest::Sha1 => Digest::Sha1,
+impl FileDigest {
+    /// What is read for it.
+    pub(super) fn digests(self) -> &'static [Digest] {
+        match self {
+            FileDigest::Sha256 => &[Digest::Sha256],
+            FileDigest::Sha384 => &[Digest::Sha384],
+            FileDigest::Sha512 => &[Digest::Sha512],
+            FileDigest::Md5 => &[Digest::Md5],
+            FileDigest::Sha1 => &[Digest::Sha1],
         }
     }
 }

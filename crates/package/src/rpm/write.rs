@@ -74,7 +74,7 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
     let start = (lead.len() + SIGNATURES) as u64 + header_length;
     let stream = Stream {
         compression,
-        digest: package.options.rpm.file_digest.into(),
+        digests: package.options.rpm.file_digest.digests(),
         hashing,
         has_tail: false,
         limit: None,

@@ -83,8 +83,8 @@ pub struct Contents<'a> {
 pub struct Stream {
     /// How it is compressed.
     pub compression: Compression,
-    /// Of each file.
-    pub digest: Digest,
+    /// Of each file, sorted.
+    pub digests: &'static [Digest],
     /// Which digests of the archive are wanted, compressed and not.
     pub hashing: Hashing,
     /// Whether a tail follows: the compressed stream is left open.
@@ -130,7 +130,7 @@ pub struct Written {
 /// What is known of a file once it has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// Its digest, as the stream wants it.
+    /// Its digests, as the stream wants them, one behind the other.
     pub digest: Box<[u8]>,
     /// Its first bytes, at most [`START`].
     pub start: Vec<u8>,
@@ -226,7 +226,7 @@ pub(crate) fn write_one(
     let stream = parts.stream();
     let share = Share { threads: resources.threads, memory: stream.compression.memory_budget() };
     let keep = share::left(&[(stream.compression, share)]);
-    let written = reader::with_reader(&[(parts.archive(), stream.digest)], keep, |mut consumers| {
+    let written = reader::with_reader(&[(parts.archive(), stream.digests)], keep, |mut consumers| {
         let consumer = consumers.pop().expect("there is one archive");
         vec![stream::write(parts.archive(), stream, share, consumer, out)]
     })
@@ -251,8 +251,8 @@ fn write_wave(
         archives.push((parts.archive(), parts.stream(), parts.start()));
         outs.push(&mut **out);
     }
-    let wanted: Vec<(&dyn Archive, Digest)> =
-        archives.iter().map(|(archive, stream, _)| (*archive, stream.digest)).collect();
+    let wanted: Vec<(&dyn Archive, &[Digest])> =
+        archives.iter().map(|(archive, stream, _)| (*archive, stream.digests)).collect();
     let shares: Vec<(Compression, Share)> =
         archives.iter().zip(wave).map(|((_, stream, _), (_, share))| (stream.compression, *share)).collect();
     let (written, counted) = reader::with_reader(&wanted, share::left(&shares), |consumers| {

@@ -122,13 +122,13 @@ impl<'s> Consumer<'s> {
 /// Runs `consume` with a consumer for each archive, while threads read and hash what they want. The facts of
 /// what could be written are filled in. `keep` bytes may be kept for what is quicker with many.
 pub(super) fn with_reader(
-    archives: &[(&dyn Archive, Digest)],
+    archives: &[(&dyn Archive, &[Digest])],
     keep: usize,
     consume: impl FnOnce(Vec<Consumer<'_>>) -> Vec<Result<Written>>,
 ) -> (Vec<Result<Written>>, Report) {
     let (sources, wanted) = merge(archives);
     let failures = Failures::default();
-    let mut digests: Vec<Digest> = archives.iter().map(|(_, digest)| *digest).collect();
+    let mut digests: Vec<Digest> = archives.iter().flat_map(|(_, digests)| *digests).copied().collect();
     digests.sort_unstable();
     digests.dedup();
 
@@ -169,10 +169,10 @@ pub(super) fn with_reader(
             let mut facts: Vec<Option<Fact>> =
                 hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             for (((archive, of), wanted), written) in archives.iter().zip(&wanted).zip(&mut written) {
-                if let (true, Ok(written)) = (*of == digest, written) {
-                    written.facts = vec![None; archive.members()];
+                if let (true, Ok(written)) = (of.contains(&digest), written) {
+                    written.facts.resize(archive.members(), None);
                     for Wanted { member, source } in wanted {
-                        written.facts[*member].clone_from(&facts[*source]);
+                        add(&mut written.facts[*member], facts[*source].as_ref());
                     }
                 }
             }
@@ -182,11 +182,19 @@ pub(super) fn with_reader(
     })
 }
 
+/// Adds a digest to those before it.
+fn add(fact: &mut Option<Fact>, next: Option<&Fact>) {
+    match (fact, next) {
+        (Some(fact), Some(next)) => fact.digest = [&fact.digest[..], &next.digest].concat().into(),
+        (fact, next) => *fact = next.cloned(),
+    }
+}
+
 /// What has to be read, in an order that suits every archive, and which member wants which.
 ///
 /// Archives are gone through side by side, the smallest path first; what has the same path and content is read
 /// for all. Archives that are not sorted by path are served, too, but may have files read twice.
-fn merge<'a>(archives: &[(&'a dyn Archive, Digest)]) -> (Vec<Source<'a>>, Vec<Vec<Wanted>>) {
+fn merge<'a>(archives: &[(&'a dyn Archive, &[Digest])]) -> (Vec<Source<'a>>, Vec<Vec<Wanted>>) {
     let mut members: Vec<_> = archives
         .iter()
         .map(|(archive, _)| {
@@ -200,7 +208,7 @@ fn merge<'a>(archives: &[(&'a dyn Archive, Digest)]) -> (Vec<Source<'a>>, Vec<Ve
         let heads = members.iter_mut().filter_map(|members| members.peek().map(|(_, contents)| *contents));
         let Some(contents) = heads.min_by_key(|contents| contents.path) else { break };
         let mut source = Source { contents, digests: Vec::new() };
-        for ((members, wanted), (_, digest)) in members.iter_mut().zip(&mut wanted).zip(archives) {
+        for ((members, wanted), (_, digests)) in members.iter_mut().zip(&mut wanted).zip(archives) {
             let is_it = |(_, other): &(usize, Contents<'_>)| {
                 other.path == contents.path
                     && other.size == contents.size
@@ -208,7 +216,7 @@ fn merge<'a>(archives: &[(&'a dyn Archive, Digest)]) -> (Vec<Source<'a>>, Vec<Ve
             };
             if let Some((member, _)) = members.next_if(is_it) {
                 wanted.push(Wanted { member, source: sources.len() });
-                source.digests.push(*digest);
+                source.digests.extend(*digests);
             }
         }
         sources.push(source);

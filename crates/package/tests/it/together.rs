@@ -84,6 +84,21 @@ fn a_package_is_the_same_alone_and_together_and_all_is_done_once() {
 }
 
 #[test]
+fn a_pacman_package_and_an_rpm_are_read_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let tree = tree(directory.path());
+    let formats = [Format::Pacman, Format::Rpm];
+    let packages = formats.map(|format| (format, target(&tree, "1", Compression::Zstd(3))));
+    let packages: Vec<(Format, &Package)> = packages.iter().map(|(format, one)| (*format, one)).collect();
+    let (together, report) = together(directory.path(), &packages);
+    for ((format, package), together) in packages.iter().zip(together) {
+        assert!(together.unwrap() == alone(*format, package), "{format}");
+    }
+    let bytes_read = report.bytes_read;
+    assert_eq!(report, Report { files_read: 43, bytes_read, streams_compressed: 2 });
+}
+
+#[test]
 fn equal_files_on_other_paths_are_the_same_payload_and_different_ones_are_not() {
     let directory = tempfile::tempdir().unwrap();
     let tree = tree(directory.path());
