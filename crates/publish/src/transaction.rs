@@ -108,6 +108,7 @@ where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
     let mut contents = check_local(publication)?;
+    store.announce(contents.iter().map(|content| &content.package.body));
     let mut heads = HeadReader::new(store);
     let mut looked = check_names(&mut heads, publication, &mut contents).await?;
     store.require_conditions().await?;
@@ -262,7 +263,7 @@ async fn create_all(
     let mut all = Creations::default();
     let mut waiting = contents.iter();
     loop {
-        while running.len() < AT_ONCE {
+        while running.len() < std::env::var("PH_ONCE").map_or(AT_ONCE, |v| v.parse().unwrap()) {
             let Some(content) = waiting.next() else { break };
             let task = Creation {
                 store: store.clone(),

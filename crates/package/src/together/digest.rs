@@ -6,9 +6,9 @@ use std::sync::Arc;
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::lanes::{self, Message};
 use super::reader::{BATCH, Batch, Queue};
 use super::{Fact, START};
+use packhouse_md5::{self as lanes, Message};
 
 /// What a format keeps of each file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,6 +3,7 @@
 //! Nothing here looks at the environment: the program hands over the variables it knows ([`Access::new`]), and
 //! the user's directory. The value has no `Debug`, and what it holds never reaches an error.
 
+mod announced;
 mod azure;
 mod google;
 mod s3;

@@ -14,6 +14,7 @@ use object_store::aws::{
 };
 use object_store::client::HttpClient;
 
+use super::announced::Comparing;
 use super::{Access, bucket, credentials, http_client, unusable};
 use crate::store::bucket::{Bucket, S3Uploads};
 use crate::store::location::Place;
@@ -35,6 +36,7 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
         .with_region(region)
         .with_retry(access.retry())
         .with_client_options(options.clone())
+        .with_http_connector(Comparing)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         // The server refuses what did not arrive as it was sent; the digest is computed for the signature anyway.
         .with_checksum_algorithm(Checksum::SHA256)
@@ -53,6 +55,7 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
     let conditional = builder.with_client_options(options.clone().with_default_headers(absent));
     let mut bucket = bucket(access, place, endpoint.unwrap_or(region), storage.clone());
     bucket.completes_if_absent = Some(Arc::new(conditional.build().map_err(failed)?));
+    bucket.compares_digests = true;
     bucket.uploads = Some(S3Uploads { signer: storage, http: http_client(&options).map_err(failed)? });
     bucket.secrets.extend(profile.secrets());
     Ok(bucket)

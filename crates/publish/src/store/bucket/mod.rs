@@ -13,6 +13,7 @@
 pub(super) mod fault;
 mod leftovers;
 mod probe;
+mod tags;
 mod upload;
 
 use std::path::PathBuf;
@@ -79,6 +80,20 @@ pub(super) struct Bucket {
     /// What must never be shown.
     pub(super) secrets: Vec<String>,
     pub(super) memory: Arc<Semaphore>,
+    /// Whether the HTTP client sends only what is [`Announced`].
+    pub(super) compares_digests: bool,
+    tags: tags::Tags,
+}
+
+/// A request's extension: what the digest of its body is. Other bytes are not sent, if the client makes digests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announced(pub(super) Sha256);
+
+/// The body of a request does not have the digest that was announced.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("these are not the bytes that were announced")]
+pub(super) struct OtherBytes {
+    pub(super) found: Sha256,
 }
 
 impl Bucket {
@@ -93,7 +108,11 @@ impl Bucket {
             single_writer: false,
             conditions: AtomicBool::new(true),
             secrets: Vec::new(),
-            memory: Arc::new(Semaphore::new(MEMORY as usize)),
+            memory: Arc::new(Semaphore::new(
+                std::env::var("PH_MEM").map_or(MEMORY as usize, |v| v.parse().unwrap()),
+            )),
+            compares_digests: false,
+            tags: tags::Tags::default(),
         }
     }
 
@@ -229,7 +248,7 @@ impl Bucket {
     /// (S3's, for what it encrypts with its own keys or not at all) saves reading it; any other says nothing.
     pub(super) async fn compare(&self, path: &ObjectPath, body: &Body) -> Result<Standing> {
         let Some(meta) = self.head(path.as_str()).await? else { return Ok(Standing::Missing) };
-        let expected = upload::expected_tag(body).await?;
+        let expected = self.expected_tag(body).await?;
         if expected.size == meta.size && expected.is(meta.e_tag.as_deref()) {
             return Ok(Standing::Identical);
         }

@@ -3,11 +3,23 @@
 //! Each step of MD5 needs the one before, so that a processor mostly waits. Messages do not need each other: as many
 //! as its vector registers hold words are hashed at a time. Which registers it has (SSE2, AVX2, AVX-512, NEON) is
 //! looked up when the program runs.
+//!
+//! The formats and storages that still speak MD5 use it against accidents; nobody's trust rests on it.
+//!
+//! ```
+//! use packhouse_md5::{Message, START, digest, go_on};
+//! // RFC 1321's examples.
+//! let message = |text: &'static [u8]| Message { state: START, parts: vec![text], length: Some(text.len() as u64) };
+//! let mut messages = [message(b"abc"), message(b"message digest"), message(b"")];
+//! go_on(&mut messages);
+//! assert_eq!(digest(messages[0].state)[..4], [0x90, 0x01, 0x50, 0x98]);
+//! assert_eq!(digest(messages[1].state)[..4], [0xf9, 0x6b, 0x69, 0x7d]);
+//! ```
 
 use fearless_simd::{Level, Simd, SimdFrom as _, dispatch, u32x16};
 
 /// How many messages at a time: one vector of AVX-512, two of AVX2, four of SSE2 and NEON.
-const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// The states of all lanes, word by word.
 type States = [[u32; LANES]; 4];
@@ -15,26 +27,27 @@ type States = [[u32; LANES]; 4];
 /// From how many on that is quicker than one by one.
 const LEAST: usize = 3;
 
-pub(super) const BLOCK: usize = 64;
+/// The bytes of a block: a message that is to go on later has as many, or a multiple.
+pub const BLOCK: usize = 64;
 
 type Block = [u8; BLOCK];
 
 /// How far a digest has come.
-pub(super) type State = [u32; 4];
+pub type State = [u32; 4];
 
 /// A message, or as much of it as is at hand.
 #[derive(Debug)]
-pub(super) struct Message<'a> {
+pub struct Message<'a> {
     /// [`START`] at first.
-    pub(super) state: State,
+    pub state: State,
     /// The next bytes, one part behind the other. They are taken.
-    pub(super) parts: Vec<&'a [u8]>,
+    pub parts: Vec<&'a [u8]>,
     /// How many bytes the whole message has, if these are its last. If not, they are whole blocks together.
-    pub(super) length: Option<u64>,
+    pub length: Option<u64>,
 }
 
 /// Takes every message as far as it is at hand.
-pub(super) fn go_on(messages: &mut [Message<'_>]) {
+pub fn go_on(messages: &mut [Message<'_>]) {
     // The longest first, so that the lanes end at about the same time.
     let mut order: Vec<usize> = (0..messages.len()).collect();
     order.sort_by_cached_key(|number| messages[*number].parts.iter().map(|part| part.len()).sum::<usize>());
@@ -75,7 +88,7 @@ pub(super) fn go_on(messages: &mut [Message<'_>]) {
 }
 
 /// What the last state of a message says (RFC 1321, 3.5).
-pub(super) fn digest(state: State) -> [u8; 16] {
+pub fn digest(state: State) -> [u8; 16] {
     let mut digest = [0; 16];
     for (bytes, word) in digest.chunks_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_le_bytes());
@@ -169,8 +182,8 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// RFC 1321, 3.3.
-pub(super) const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+/// The state that every message begins with (RFC 1321, 3.3).
+pub const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 /// How far each step rotates (3.4), by round.
 const ROTATE: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
