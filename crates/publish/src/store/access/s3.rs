@@ -36,7 +36,6 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
         .with_region(region)
         .with_retry(access.retry())
         .with_client_options(options.clone())
-        .with_http_connector(Comparing)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         // The server refuses what did not arrive as it was sent; the digest is computed for the signature anyway.
         .with_checksum_algorithm(Checksum::SHA256)
@@ -52,10 +51,13 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
     // nothing else makes it a condition.
     let mut absent = HeaderMap::new();
     absent.insert(http::header::IF_NONE_MATCH, http::HeaderValue::from_static("*"));
-    let conditional = builder.with_client_options(options.clone().with_default_headers(absent));
+    let conditional = builder.clone().with_client_options(options.clone().with_default_headers(absent));
+    // The signature of a request holds a SHA-256 digest already, so that a server need not make two. The other checksum is
+    // for buckets with Object Lock, which want one, and is what S3 makes of objects that come without.
+    let single = builder.with_checksum_algorithm(Checksum::CRC64NVME).with_http_connector(Comparing);
     let mut bucket = bucket(access, place, endpoint.unwrap_or(region), storage.clone());
     bucket.completes_if_absent = Some(Arc::new(conditional.build().map_err(failed)?));
-    bucket.compares_digests = true;
+    bucket.sends_as_announced = Some(Arc::new(single.build().map_err(failed)?));
     bucket.uploads = Some(S3Uploads { signer: storage, http: http_client(&options).map_err(failed)? });
     bucket.secrets.extend(profile.secrets());
     Ok(bucket)

@@ -10,6 +10,7 @@
 //!
 //! Keys are checked, never re-encoded (`Path::parse`, not `Path::from`): package names hold `~` and `^`.
 
+mod buffers;
 pub(super) mod fault;
 mod leftovers;
 mod probe;
@@ -69,6 +70,9 @@ pub(super) struct Bucket {
     /// The same storage, completing a multipart upload only where no object is. Without one, large files are
     /// uploaded under another name and copied.
     pub(super) completes_if_absent: Option<Arc<dyn MultipartStore>>,
+    /// The same storage, by an HTTP client that sends a file only if its digest is as [`Announced`]. Without one, files
+    /// are hashed before they are sent.
+    pub(super) sends_as_announced: Option<Arc<dyn ObjectStorage>>,
     /// How to find unfinished uploads, where that can be asked.
     pub(super) uploads: Option<S3Uploads>,
     /// Which server it is, for the probe's record.
@@ -80,9 +84,8 @@ pub(super) struct Bucket {
     /// What must never be shown.
     pub(super) secrets: Vec<String>,
     pub(super) memory: Arc<Semaphore>,
-    /// Whether the HTTP client sends only what is [`Announced`].
-    pub(super) compares_digests: bool,
     tags: tags::Tags,
+    buffers: buffers::Buffers,
 }
 
 /// A request's extension: what the digest of its body is. Other bytes are not sent, if the client makes digests.
@@ -104,6 +107,7 @@ impl Bucket {
             prefix,
             storage,
             completes_if_absent: None,
+            sends_as_announced: None,
             uploads: None,
             single_writer: false,
             conditions: AtomicBool::new(true),
@@ -111,8 +115,8 @@ impl Bucket {
             memory: Arc::new(Semaphore::new(
                 std::env::var("PH_MEM").map_or(MEMORY as usize, |v| v.parse().unwrap()),
             )),
-            compares_digests: false,
             tags: tags::Tags::default(),
+            buffers: buffers::Buffers::default(),
         }
     }
 

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
@@ -22,6 +21,7 @@ use object_store::{
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
+use super::buffers::Buffers;
 use super::tags::{SINGLE, part_size};
 use super::{Announced, Bucket, attributes, fault, is_condition, repeating};
 use crate::digest::Hasher;
@@ -34,7 +34,7 @@ impl Bucket {
         object: &Object,
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Created> {
-        let mut pieces = Pieces::of(&object.body).await?;
+        let mut pieces = Pieces::of(&object.body, &self.buffers).await?;
         let is_large = pieces.size > SINGLE;
         // A small one is just tried. Without conditions, looking first is all there is.
         if (is_large || !self.conditions.load(Ordering::Relaxed))
@@ -45,7 +45,7 @@ impl Bucket {
         let put = match is_large {
             false => {
                 let _permit = self.memory(pieces.size).await?;
-                if self.compares_digests {
+                if self.sends_as_announced.is_some() {
                     pieces.hasher = None;
                 }
                 let Piece { payload, length } = pieces.whole().await?;
@@ -83,11 +83,15 @@ impl Bucket {
 
     async fn create_small(&self, object: &Object, payload: PutPayload) -> Result<Put> {
         let key = self.key(object.path.as_str())?;
+        let storage = match (&self.sends_as_announced, &object.body) {
+            (Some(storage), Body::File { .. }) => storage,
+            _ => &self.storage,
+        };
         let mut attempt = 1;
         loop {
             let mut options = PutOptions { mode: self.mode(None), ..attributes(object).into() };
             options.extensions.insert(Announced(object.body.sha256()));
-            match self.storage.put_opts(&key, payload.clone(), options).await {
+            match storage.put_opts(&key, payload.clone(), options).await {
                 Ok(done) => return Ok(Put::Written(done.e_tag)),
                 Err(refusal) if is_condition(&refusal) => {
                     if let Some(created) = self.settle(&object.path, &object.body).await? {
@@ -353,6 +357,7 @@ struct Pieces {
     part: u64,
     /// None where it is the HTTP client that compares the digest.
     hasher: Option<Hasher>,
+    buffers: Buffers,
 }
 
 /// A part.
@@ -361,16 +366,13 @@ struct Piece {
     length: u64,
 }
 
-/// How much of a part is read, and hashed, at a time.
-const CHUNK: usize = 256 << 10;
-
 enum Source {
     Bytes(Option<Vec<u8>>),
     File(PathBuf, Arc<fs_err::File>),
 }
 
 impl Pieces {
-    async fn of(body: &Body) -> Result<Pieces> {
+    async fn of(body: &Body, buffers: &Buffers) -> Result<Pieces> {
         let (source, size) = match body {
             Body::Bytes(bytes) => (Source::Bytes(Some(bytes.clone())), bytes.len() as u64),
             Body::File { path, .. } => {
@@ -387,7 +389,7 @@ impl Pieces {
         };
         // Bytes are small by what they are for; a part of them would have no use.
         let part = if matches!(source, Source::Bytes(_)) { u64::MAX } else { part_size(size) };
-        Ok(Pieces { source, size, part, hasher: Some(Hasher::default()) })
+        Ok(Pieces { source, size, part, hasher: Some(Hasher::default()), buffers: buffers.clone() })
     }
 
     /// The next part. Hashing takes as long as sending on a good line, so that it is done where it holds nobody up, and
@@ -399,14 +401,13 @@ impl Pieces {
                 Piece { length: bytes.len() as u64, payload: PutPayload::from(bytes) }
             }
             Source::File(path, file) => {
-                let (file, part) = (Arc::clone(file), self.part);
+                let (file, part, buffers) = (Arc::clone(file), self.part, self.buffers.clone());
                 let mut hasher = self.hasher.take();
                 let read = blocking(move || {
                     let mut rest = (&*file).take(part);
                     let (mut chunks, mut length) = (Vec::new(), 0);
                     loop {
-                        let mut chunk = Vec::with_capacity(CHUNK);
-                        rest.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+                        let chunk = buffers.fill(&mut rest)?;
                         if chunk.is_empty() {
                             break;
                         }
@@ -414,7 +415,7 @@ impl Pieces {
                             hasher.update(&chunk);
                         }
                         length += chunk.len() as u64;
-                        chunks.push(Bytes::from(chunk));
+                        chunks.push(chunk);
                     }
                     Ok((Piece { payload: PutPayload::from_iter(chunks), length }, hasher))
                 });
