@@ -263,7 +263,7 @@ async fn create_all(
     let mut all = Creations::default();
     let mut waiting = contents.iter();
     loop {
-        while running.len() < std::env::var("PH_ONCE").map_or(AT_ONCE, |v| v.parse().unwrap()) {
+        while running.len() < AT_ONCE {
             let Some(content) = waiting.next() else { break };
             let task = Creation {
                 store: store.clone(),

@@ -112,9 +112,7 @@ impl Bucket {
             single_writer: false,
             conditions: AtomicBool::new(true),
             secrets: Vec::new(),
-            memory: Arc::new(Semaphore::new(
-                std::env::var("PH_MEM").map_or(MEMORY as usize, |v| v.parse().unwrap()),
-            )),
+            memory: Arc::new(Semaphore::new(MEMORY as usize)),
             tags: tags::Tags::default(),
             buffers: buffers::Buffers::default(),
         }
