@@ -3,10 +3,10 @@
 //! Nothing here looks at the environment: the program hands over the variables it knows ([`Access::new`]), and
 //! the user's directory. The value has no `Debug`, and what it holds never reaches an error.
 
-mod announced;
 mod azure;
 mod google;
 mod s3;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,9 +7,6 @@ use std::time::Duration;
 use object_store::Error as Refusal;
 use object_store::client::{HttpError, HttpErrorKind};
 
-use super::OtherBytes;
-use crate::Sha256;
-
 /// Why storage did not answer as it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageError {
@@ -187,11 +184,6 @@ pub(super) fn answer(refusal: &Refusal) -> Option<(u16, String)> {
         let status = rest.get(..3)?.parse().ok()?;
         Some((status, rest.to_owned()))
     })
-}
-
-/// The digest of bytes that were not sent, because they are others than were announced.
-pub(super) fn other_bytes(refusal: &Refusal) -> Option<Sha256> {
-    chain(refusal).find_map(|cause| cause.downcast_ref::<OtherBytes>()).map(|other| other.found)
 }
 
 /// The text of an XML element of an error document; they are flat.

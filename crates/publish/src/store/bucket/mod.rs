@@ -70,9 +70,8 @@ pub(super) struct Bucket {
     /// The same storage, completing a multipart upload only where no object is. Without one, large files are
     /// uploaded under another name and copied.
     pub(super) completes_if_absent: Option<Arc<dyn MultipartStore>>,
-    /// The same storage, by an HTTP client that sends a file only if its digest is as [`Announced`]. Without one, files
-    /// are hashed before they are sent.
-    pub(super) sends_as_announced: Option<Arc<dyn ObjectStorage>>,
+    /// The same storage, for files in one request; it wants their [`Digests`] and does not make them again.
+    pub(super) files: Option<Arc<dyn ObjectStorage>>,
     /// How to find unfinished uploads, where that can be asked.
     pub(super) uploads: Option<S3Uploads>,
     /// Which server it is, for the probe's record.
@@ -88,15 +87,11 @@ pub(super) struct Bucket {
     buffers: buffers::Buffers,
 }
 
-/// A request's extension: what the digest of its body is. Other bytes are not sent, if the client makes digests.
+/// A request's extension: the digests of its body.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Announced(pub(super) Sha256);
-
-/// The body of a request does not have the digest that was announced.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("these are not the bytes that were announced")]
-pub(super) struct OtherBytes {
-    pub(super) found: Sha256,
+pub(super) struct Digests {
+    pub(super) sha256: Sha256,
+    pub(super) md5: [u8; 16],
 }
 
 impl Bucket {
@@ -107,7 +102,7 @@ impl Bucket {
             prefix,
             storage,
             completes_if_absent: None,
-            sends_as_announced: None,
+            files: None,
             uploads: None,
             single_writer: false,
             conditions: AtomicBool::new(true),

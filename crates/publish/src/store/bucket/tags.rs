@@ -38,16 +38,18 @@ pub(super) fn part_size(size: u64) -> u64 {
 #[derive(Clone)]
 pub(super) struct Expected {
     pub(super) size: u64,
+    /// The digest of what goes in one request.
+    pub(super) whole: Option<[u8; 16]>,
     tag: String,
 }
 
 impl Expected {
     fn new(parts: &[[u8; 16]], size: u64) -> Expected {
-        let tag = match parts {
-            [whole] if size <= SINGLE => hex(whole),
-            parts => format!("{}-{}", hex(&Md5::digest(parts.concat()).into()), parts.len()),
+        let (whole, tag) = match parts {
+            [whole] if size <= SINGLE => (Some(*whole), hex(whole)),
+            parts => (None, format!("{}-{}", hex(&Md5::digest(parts.concat()).into()), parts.len())),
         };
-        Expected { size, tag }
+        Expected { size, whole, tag }
     }
 
     /// Whether the storage's ETag shows that it holds just these bytes.

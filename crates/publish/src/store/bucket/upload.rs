@@ -1,8 +1,8 @@
 //! Putting an immutable object into a bucket, and making sure that it arrived.
 //!
 //! A small one takes one request; a large one goes in parts, some at a time, and shows when it is completed. Nothing
-//! shows that does not have the digest that the object should have: it is compared with that of the bytes that were
-//! read to be sent, by the HTTP client ([`Announced`]) where that makes one for the signature of a request.
+//! shows that does not have the digest that the object should have: the bytes that are sent are hashed while they are
+//! read, and S3 is given [the digests](Digests) of a file in one request, to compare them with what arrives.
 //! Afterwards the storage's ETag is compared with [the one it should give](super::tags). Where the ETag is something
 //! else (encryption with a customer's key, Azure, Google's multipart uploads) the object is read back.
 
@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::buffers::Buffers;
 use super::tags::{SINGLE, part_size};
-use super::{Announced, Bucket, attributes, fault, is_condition, repeating};
+use super::{Bucket, Digests, attributes, fault, is_condition, repeating};
 use crate::digest::Hasher;
 use crate::store::Created;
 use crate::{Body, Error, Object, Result, Sha256};
@@ -45,9 +45,6 @@ impl Bucket {
         let put = match is_large {
             false => {
                 let _permit = self.memory(pieces.size).await?;
-                if self.sends_as_announced.is_some() {
-                    pieces.hasher = None;
-                }
                 let Piece { payload, length } = pieces.whole().await?;
                 pieces.check(object)?;
                 let put = self.create_small(object, payload).await?;
@@ -86,14 +83,18 @@ impl Bucket {
 
     async fn create_small(&self, object: &Object, payload: PutPayload) -> Result<Put> {
         let key = self.key(object.path.as_str())?;
-        let storage = match (&self.sends_as_announced, &object.body) {
-            (Some(storage), Body::File { .. }) => storage,
-            _ => &self.storage,
-        };
+        let mut storage = &self.storage;
+        let mut extensions = http::Extensions::new();
+        if let (Some(files), Body::File { sha256, .. }) = (&self.files, &object.body)
+            && let Some(md5) = self.expected_tag(&object.body).await?.whole
+        {
+            extensions.insert(Digests { sha256: *sha256, md5 });
+            storage = files;
+        }
         let mut attempt = 1;
         loop {
-            let mut options = PutOptions { mode: self.mode(None), ..attributes(object).into() };
-            options.extensions.insert(Announced(object.body.sha256()));
+            let extensions = extensions.clone();
+            let options = PutOptions { mode: self.mode(None), extensions, ..attributes(object).into() };
             match storage.put_opts(&key, payload.clone(), options).await {
                 Ok(done) => return Ok(Put::Written(done.e_tag)),
                 Err(refusal) if is_condition(&refusal) => {
@@ -107,13 +108,7 @@ impl Bucket {
                 }
                 // Safe to repeat: if it was applied, the next one finds it.
                 Err(refusal) if fault::is_passing(&refusal) && attempt < fault::TRIES => {}
-                Err(refusal) => match (fault::other_bytes(&refusal), &object.body) {
-                    (Some(found), Body::File { path, sha256 }) => {
-                        let (path, expected) = (path.clone(), *sha256);
-                        return Err(Error::SourceChanged { path, expected, found });
-                    }
-                    _ => return Err(self.failed("write", object.path.as_str(), &refusal)),
-                },
+                Err(refusal) => return Err(self.failed("write", object.path.as_str(), &refusal)),
             }
             fault::back_off(attempt).await;
             attempt += 1;
@@ -358,8 +353,7 @@ struct Pieces {
     source: Source,
     size: u64,
     part: u64,
-    /// None where it is the HTTP client that compares the digest.
-    hasher: Option<Hasher>,
+    hasher: Hasher,
     buffers: Buffers,
 }
 
@@ -392,7 +386,7 @@ impl Pieces {
         };
         // Bytes are small by what they are for; a part of them would have no use.
         let part = if matches!(source, Source::Bytes(_)) { u64::MAX } else { part_size(size) };
-        Ok(Pieces { source, size, part, hasher: Some(Hasher::default()), buffers: buffers.clone() })
+        Ok(Pieces { source, size, part, hasher: Hasher::default(), buffers: buffers.clone() })
     }
 
     /// The next part. Hashing takes as long as sending on a good line, so that it is done where it holds nobody up, and
@@ -405,7 +399,7 @@ impl Pieces {
             }
             Source::File(path, file) => {
                 let (file, part, buffers) = (Arc::clone(file), self.part, self.buffers.clone());
-                let mut hasher = self.hasher.take();
+                let mut hasher = std::mem::take(&mut self.hasher);
                 let read = blocking(move || {
                     let mut rest = (&*file).take(part);
                     let (mut chunks, mut length) = (Vec::new(), 0);
@@ -414,9 +408,7 @@ impl Pieces {
                         if chunk.is_empty() {
                             break;
                         }
-                        if let Some(hasher) = &mut hasher {
-                            hasher.update(&chunk);
-                        }
+                        hasher.update(&chunk);
                         length += chunk.len() as u64;
                         chunks.push(chunk);
                     }
@@ -439,8 +431,7 @@ impl Pieces {
 
     /// Whether what was read is what the object should be.
     fn check(&mut self, object: &Object) -> Result<()> {
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
-        let (found, _) = hasher.finish();
+        let (found, _) = std::mem::take(&mut self.hasher).finish();
         match &object.body {
             Body::File { path, sha256 } if found != *sha256 => {
                 Err(Error::SourceChanged { path: path.clone(), expected: *sha256, found })
