@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use packhouse_md5::{self as lanes, Message};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::reader::{BATCH, Batch, Queue};
 use super::{Fact, START};
-use packhouse_md5::{self as lanes, Message};
 
 /// What a format keeps of each file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
