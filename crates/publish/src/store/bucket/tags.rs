@@ -66,8 +66,9 @@ fn hex(digest: &[u8; 16]) -> String {
 pub(super) type Tags = Arc<tokio::sync::Mutex<BTreeMap<Sha256, Expected>>>;
 
 impl Bucket {
-    /// Begins to hash files that are going to be compared or sent; whoever asks for an ETag waits until all are hashed.
-    /// What cannot be read now is said by whoever asks.
+    /// Begins to hash files that are going to be compared or sent in one request; whoever asks for an ETag waits until
+    /// all are hashed. What cannot be read now is said by whoever asks. A large file is hashed when its ETag is asked
+    /// for, its parts side by side, so that nobody waits for it.
     pub(in crate::store) fn announce<'a>(&self, bodies: impl IntoIterator<Item = &'a Body>) {
         let files = bodies.into_iter().filter_map(|body| match body {
             Body::File { path, sha256 } => Some((*sha256, path.clone())),
@@ -77,7 +78,9 @@ impl Bucket {
         // Another publication of the same site is hashing; these are hashed one by one.
         let Ok(mut known) = Arc::clone(&self.tags).try_lock_owned() else { return };
         tokio::task::spawn_blocking(move || {
-            let (digests, paths): (Vec<Sha256>, Vec<PathBuf>) = files.into_iter().unzip();
+            let is_small = |path: &Path| fs_err::metadata(path).is_ok_and(|meta| meta.len() <= SINGLE);
+            let small = files.into_iter().filter(|(_, path)| is_small(path));
+            let (digests, paths): (Vec<Sha256>, Vec<PathBuf>) = small.unzip();
             let found = digests.into_iter().zip(tags_of(&paths));
             known.extend(found.filter_map(|(sha256, tag)| Some((sha256, tag.ok()?))));
         });
