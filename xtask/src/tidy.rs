@@ -13,10 +13,11 @@ use crate::{root, say};
 /// Which crates of the workspace a crate may use (ARCHITECTURE.md, "Who may depend on whom").
 const MAY_USE: &[(&str, &[&str])] = &[
     ("packhouse-sign", &[]),
-    ("packhouse-package", &[]),
+    ("packhouse-md5", &[]),
+    ("packhouse-package", &["packhouse-md5"]),
     ("packhouse-build", &[]),
     ("packhouse-project", &["packhouse-build", "packhouse-package"]),
-    ("packhouse-publish", &[]),
+    ("packhouse-publish", &["packhouse-md5"]),
     ("packhouse-site", &["packhouse-publish"]),
     (
         "packhouse",

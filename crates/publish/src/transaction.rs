@@ -108,6 +108,7 @@ where
     R: Fn(&Head, &Current) -> Result<Vec<Object>, BoxError>,
 {
     let mut contents = check_local(publication)?;
+    store.announce(contents.iter().map(|content| &content.package.body));
     let mut heads = HeadReader::new(store);
     let mut looked = check_names(&mut heads, publication, &mut contents).await?;
     store.require_conditions().await?;

@@ -87,7 +87,9 @@ fn programs(server: &S3Server, packages: &[PathBuf], round: u32) -> Result<Vec<(
     };
     let mut aws = Command::new("aws");
     reach(server, &mut aws);
-    aws.args(["s3", "cp", "--recursive", "--only-show-errors"]).arg(directory);
+    // AWS_ENDPOINT_URL is not known to all that are about.
+    aws.args(["--endpoint-url", &server.endpoint(), "s3", "cp", "--recursive", "--only-show-errors"]);
+    aws.arg(directory);
     aws.arg(format!("s3://bucket/aws-{round}/"));
     let mut rclone = Command::new("rclone");
     reach(server, &mut rclone);
@@ -123,7 +125,9 @@ fn large_site(server: &S3Server, directory: &Path) -> Result<()> {
         fs::write(&head, head_of(packages))?;
         let mut seed = Command::new("aws");
         reach(server, &mut seed);
-        seed.args(["s3", "cp", "--quiet"]).arg(&head).arg(format!("s3://bucket/{site}/releases.json"));
+        seed.args(["--endpoint-url", &server.endpoint(), "s3", "cp", "--quiet"])
+            .arg(&head)
+            .arg(format!("s3://bucket/{site}/releases.json"));
         measure(&mut seed)?;
         for number in 0..4 {
             let path = directory.join(format!("small-{packages}_{number}.deb"));

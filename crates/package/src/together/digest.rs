@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use packhouse_md5::{self as md5, Message};
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::lanes::{self, Message};
 use super::reader::{BATCH, Batch, Queue};
 use super::{Fact, START};
 
@@ -119,7 +119,7 @@ struct File {
     length: u64,
     is_read: bool,
     start: Vec<u8>,
-    state: lanes::State,
+    state: md5::State,
     /// What is not hashed yet.
     pieces: VecDeque<Piece>,
 }
@@ -157,21 +157,23 @@ impl Files<'_> {
     /// Whether all lanes would be busy to the end.
     fn are_even(&self) -> bool {
         let left = || self.begun.iter().map(File::left);
-        left().max().is_some_and(|longest| left().sum::<usize>() >= longest * lanes::LANES)
+        left().max().is_some_and(|longest| left().sum::<usize>() >= longest * md5::LANES)
     }
 
     /// Hashes until at most `keep` bytes are held. What is left are files that are longer than the others: they go
     /// on beside the next ones.
     fn hash(&mut self, keep: usize) {
-        let least = if keep == 0 { lanes::LEAST } else { ENOUGH };
-        self.go_on(0..self.begun.len(), |messages| lanes::side_by_side(messages, least));
+        self.go_on(0..self.begun.len(), |messages| match keep {
+            0 => md5::go_on(messages),
+            _ => md5::side_by_side(messages, ENOUGH),
+        });
         let mut held = usize::MAX;
         while self.held * BATCH > keep && self.held < held {
             held = self.held;
             let longest = (0..self.begun.len()).max_by_key(|number| self.begun[*number].left());
             let Some(longest) = longest else { break };
-            let most = held * BATCH - keep;
-            self.go_on(longest..longest + 1, |messages| lanes::alone(&mut messages[0], most));
+            let most = (held * BATCH - keep) as u64;
+            self.go_on(longest..longest + 1, |messages| md5::alone(&mut messages[0], most));
         }
     }
 
@@ -181,12 +183,12 @@ impl Files<'_> {
         let mut messages: Vec<Message<'_>> = files.map(File::message).collect();
         hash(&mut messages);
         let done = messages.into_iter().map(|message| (message.state, message.hashed, message.is_complete));
-        let done: Vec<(lanes::State, u64, bool)> = done.collect();
+        let done: Vec<(md5::State, u64, bool)> = done.collect();
         let mut number = which.start;
         for (state, mut hashed, is_complete) in done {
             if is_complete {
                 let Some(file) = self.begun.remove(number) else { continue };
-                let digest = lanes::digest(state).as_slice().into();
+                let digest = md5::digest(state).as_slice().into();
                 self.facts[file.source] = Some(Fact { digest, start: file.start });
                 file.pieces.into_iter().for_each(|piece| self.give_back(piece.batch));
                 continue;
@@ -225,7 +227,7 @@ impl File {
             length: 0,
             is_read: false,
             start: Vec::with_capacity(START),
-            state: lanes::START,
+            state: md5::START,
             pieces: VecDeque::new(),
         }
     }

@@ -28,7 +28,6 @@
 
 mod digest;
 mod hashes;
-mod lanes;
 mod reader;
 mod share;
 mod stream;

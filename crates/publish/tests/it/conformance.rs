@@ -52,6 +52,7 @@ async fn conforms_alone(store: &Store) {
     assert_eq!(store.conditional_writes().await.unwrap(), ConditionalWrites::Honoured);
     immutable_objects(store).await;
     mutable_objects(store).await;
+    small_files(store, scratch.path()).await;
     large_objects(store, scratch.path()).await;
     listing_and_deleting(store).await;
 }
@@ -96,6 +97,38 @@ async fn mutable_objects(store: &Store) {
     let error = store.swap(&mutable(path, "4"), Some(&version)).await.unwrap_err();
     assert!(matches!(error, Error::Changed { .. }), "{error}");
     assert_eq!(store.read(&object_path(path)).await.unwrap(), None);
+}
+
+/// Files that go in one request, and are read in several pieces.
+async fn small_files(store: &Store, scratch: &Path) {
+    let file = |name: &str, bytes: &[u8], sha256| {
+        let path = scratch.join(name);
+        fs_err::write(&path, bytes).unwrap();
+        Object { body: Body::File { path, sha256 }, ..immutable(&format!("small/{name}"), "") }
+    };
+    for (name, size) in [("none", 0), ("one", 1), ("pieces", 600_000)] {
+        let bytes: Vec<u8> = (0..size).map(|index: u32| index.to_le_bytes()[1]).collect();
+        let object = file(name, &bytes, Sha256::of(&bytes));
+        assert_eq!(store.create(&object).await.unwrap(), Created::New, "{name}");
+        assert_eq!(store.create(&object).await.unwrap(), Created::Identical, "{name}");
+        assert_eq!(store.compare(&object.path, &object.body).await.unwrap(), Standing::Identical);
+        let there = store.digest(&object.path).await.unwrap();
+        assert_eq!(there, Some((Sha256::of(&bytes), bytes.len() as u64)), "{name}");
+        let other = file(name, b"other", Sha256::of(b"other"));
+        let error = store.create(&other).await.unwrap_err();
+        assert!(matches!(error, Error::Conflict { .. }), "{error}");
+    }
+    // A file that is not what was announced leaves nothing, and the name is free.
+    let changed = file("changed", b"changed", Sha256::of(b"signed"));
+    match store.create(&changed).await.unwrap_err() {
+        Error::SourceChanged { expected, found, .. } => {
+            assert_eq!((expected, found), (Sha256::of(b"signed"), Sha256::of(b"changed")));
+        }
+        error => panic!("{error}"),
+    }
+    assert_eq!(store.digest(&changed.path).await.unwrap(), None);
+    let signed = file("changed", b"signed", Sha256::of(b"signed"));
+    assert_eq!(store.create(&signed).await.unwrap(), Created::New);
 }
 
 async fn large_objects(store: &Store, scratch: &Path) {

@@ -6,6 +6,7 @@
 mod azure;
 mod google;
 mod s3;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

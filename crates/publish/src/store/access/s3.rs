@@ -14,6 +14,7 @@ use object_store::aws::{
 };
 use object_store::client::HttpClient;
 
+use super::signing::Signing;
 use super::{Access, bucket, credentials, http_client, unusable};
 use crate::store::bucket::{Bucket, S3Uploads};
 use crate::store::location::Place;
@@ -36,8 +37,6 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
         .with_retry(access.retry())
         .with_client_options(options.clone())
         .with_conditional_put(S3ConditionalPut::ETagMatch)
-        // The server refuses what did not arrive as it was sent; the digest is computed for the signature anyway.
-        .with_checksum_algorithm(Checksum::SHA256)
         // Many servers do not know `DeleteObjects`.
         .with_disable_bulk_delete(true);
     if let Some(endpoint) = endpoint {
@@ -45,7 +44,12 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
     }
     builder = with_credentials(builder, access, &profile)?;
     let failed = |refusal: object_store::Error| unusable("S3", &refusal, access);
+    let plain = builder.clone();
+    // The server refuses what did not arrive as it was sent; the digest is computed for the signature anyway.
+    builder = builder.with_checksum_algorithm(Checksum::SHA256);
     let storage = Arc::new(builder.clone().build().map_err(failed)?);
+    let signing = Signing { credentials: Arc::clone(storage.credentials()), region: region.to_owned() };
+    let files = plain.with_unsigned_payload(true).with_http_connector(signing);
     // object_store completes multipart uploads unconditionally; a header on every request of a client that does
     // nothing else makes it a condition.
     let mut absent = HeaderMap::new();
@@ -53,6 +57,7 @@ pub(super) fn connect(access: &Access, place: &Place) -> Result<Bucket> {
     let conditional = builder.with_client_options(options.clone().with_default_headers(absent));
     let mut bucket = bucket(access, place, endpoint.unwrap_or(region), storage.clone());
     bucket.completes_if_absent = Some(Arc::new(conditional.build().map_err(failed)?));
+    bucket.files = Some(Arc::new(files.build().map_err(failed)?));
     bucket.uploads = Some(S3Uploads { signer: storage, http: http_client(&options).map_err(failed)? });
     bucket.secrets.extend(profile.secrets());
     Ok(bucket)

@@ -10,9 +10,11 @@
 //!
 //! Keys are checked, never re-encoded (`Path::parse`, not `Path::from`): package names hold `~` and `^`.
 
+mod buffers;
 pub(super) mod fault;
 mod leftovers;
 mod probe;
+mod tags;
 mod upload;
 
 use std::path::PathBuf;
@@ -68,6 +70,8 @@ pub(super) struct Bucket {
     /// The same storage, completing a multipart upload only where no object is. Without one, large files are
     /// uploaded under another name and copied.
     pub(super) completes_if_absent: Option<Arc<dyn MultipartStore>>,
+    /// The same storage, for files in one request; it wants their [`Digests`] and does not make them again.
+    pub(super) files: Option<Arc<dyn ObjectStorage>>,
     /// How to find unfinished uploads, where that can be asked.
     pub(super) uploads: Option<S3Uploads>,
     /// Which server it is, for the probe's record.
@@ -79,6 +83,15 @@ pub(super) struct Bucket {
     /// What must never be shown.
     pub(super) secrets: Vec<String>,
     pub(super) memory: Arc<Semaphore>,
+    tags: tags::Tags,
+    buffers: buffers::Buffers,
+}
+
+/// A request's extension: the digests of its body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Digests {
+    pub(super) sha256: Sha256,
+    pub(super) md5: [u8; 16],
 }
 
 impl Bucket {
@@ -89,11 +102,14 @@ impl Bucket {
             prefix,
             storage,
             completes_if_absent: None,
+            files: None,
             uploads: None,
             single_writer: false,
             conditions: AtomicBool::new(true),
             secrets: Vec::new(),
             memory: Arc::new(Semaphore::new(MEMORY as usize)),
+            tags: tags::Tags::default(),
+            buffers: buffers::Buffers::default(),
         }
     }
 
@@ -229,7 +245,7 @@ impl Bucket {
     /// (S3's, for what it encrypts with its own keys or not at all) saves reading it; any other says nothing.
     pub(super) async fn compare(&self, path: &ObjectPath, body: &Body) -> Result<Standing> {
         let Some(meta) = self.head(path.as_str()).await? else { return Ok(Standing::Missing) };
-        let expected = upload::expected_tag(body).await?;
+        let expected = self.expected_tag(body).await?;
         if expected.size == meta.size && expected.is(meta.e_tag.as_deref()) {
             return Ok(Standing::Identical);
         }

@@ -1,19 +1,17 @@
 //! Putting an immutable object into a bucket, and making sure that it arrived.
 //!
-//! A small one takes one request; a large one goes in parts, some at a time, and shows when it is completed.
-//! Afterwards the storage's ETag is compared with the MD5 digest of what was sent: S3 and those that speak like
-//! it compute it over what they received (of a multipart upload: over the digests of the parts). Where the ETag
-//! is something else (encryption with a customer's key, Azure, Google's multipart uploads) the object is read
-//! back.
+//! A small one takes one request; a large one goes in parts, some at a time, and shows when it is completed. Nothing
+//! shows that does not have the digest that the object should have: the bytes that are sent are hashed while they are
+//! read, and S3 is given [the digests](Digests) of a file in one request, to compare them with what arrives.
+//! Afterwards the storage's ETag is compared with [the one it should give](super::tags). Where the ETag is something
+//! else (encryption with a customer's key, Azure, Google's multipart uploads) the object is read back.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
-use md5::{Digest as _, Md5};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
 use object_store::{
@@ -23,90 +21,12 @@ use object_store::{
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
-use super::{Bucket, attributes, fault, is_condition, repeating};
+use super::buffers::Buffers;
+use super::tags::{SINGLE, part_size};
+use super::{Bucket, Digests, attributes, fault, is_condition, repeating};
 use crate::digest::Hasher;
 use crate::store::Created;
 use crate::{Body, Error, Object, Result, Sha256};
-
-/// The size of a part. S3 wants at least 5 MiB, R2 the same for all but the last.
-const PART: u64 = 8 << 20;
-/// What is not longer goes in a single request: parts are for lines that break and for what is too long to be sent
-/// twice, and cost two requests more and, at the server, putting them together.
-const SINGLE: u64 = 32 << 20;
-/// S3's limit; a larger file has larger parts.
-const MOST_PARTS: u64 = 10_000;
-
-/// How large the parts of a file are; of one that goes in a single request, the whole.
-fn part_size(size: u64) -> u64 {
-    if size <= SINGLE {
-        return SINGLE;
-    }
-    PART.max(size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20))
-}
-
-/// The ETag that S3 gives, and the size.
-pub(super) struct Expected {
-    pub(super) size: u64,
-    tag: String,
-}
-
-impl Expected {
-    fn new(parts: &[[u8; 16]], size: u64) -> Expected {
-        let tag = match parts {
-            [whole] if size <= SINGLE => hex(whole),
-            parts => format!("{}-{}", hex(&Md5::digest(parts.concat()).into()), parts.len()),
-        };
-        Expected { size, tag }
-    }
-
-    /// Whether the storage's ETag shows that it holds just these bytes.
-    pub(super) fn is(&self, e_tag: Option<&str>) -> bool {
-        e_tag.is_some_and(|e_tag| e_tag.trim_matches('"').eq_ignore_ascii_case(&self.tag))
-    }
-}
-
-fn hex(digest: &[u8; 16]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What the ETag of an object with this body would be.
-pub(super) async fn expected_tag(body: &Body) -> Result<Expected> {
-    let path = match body {
-        Body::Bytes(bytes) => return Ok(Expected::new(&[Md5::digest(bytes).into()], bytes.len() as u64)),
-        Body::File { path, .. } => path.clone(),
-    };
-    let file = path.clone();
-    let digests = blocking(move || {
-        let file = fs_err::File::open(file)?;
-        let size = file.metadata()?.len();
-        Ok((digests_of_parts(file, part_size(size))?, size))
-    });
-    let (digests, size) = digests.await?.map_err(|source| Error::Read { path, source })?;
-    Ok(Expected::new(&digests, size))
-}
-
-/// The MD5 digest of each part; an empty file has one.
-fn digests_of_parts(mut from: impl Read, part: u64) -> io::Result<Vec<[u8; 16]>> {
-    let mut digests = Vec::new();
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        let (mut hasher, mut rest) = (Md5::new(), (&mut from).take(part));
-        let mut is_empty = true;
-        loop {
-            match rest.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => hasher.update(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
-            is_empty = false;
-        }
-        if is_empty && !digests.is_empty() {
-            return Ok(digests);
-        }
-        digests.push(hasher.finalize().into());
-    }
-}
 
 impl Bucket {
     pub(in crate::store) async fn create(
@@ -114,7 +34,7 @@ impl Bucket {
         object: &Object,
         on_bytes: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Created> {
-        let mut pieces = Pieces::of(&object.body).await?;
+        let mut pieces = Pieces::of(&object.body, &self.buffers).await?;
         let is_large = pieces.size > SINGLE;
         // A small one is just tried. Without conditions, looking first is all there is.
         if (is_large || !self.conditions.load(Ordering::Relaxed))
@@ -122,28 +42,25 @@ impl Bucket {
         {
             return Ok(created);
         }
-        let (tag, expected) = match is_large {
+        let put = match is_large {
             false => {
                 let _permit = self.memory(pieces.size).await?;
-                let Piece { payload, length, digest } = pieces.whole().await?;
+                let Piece { payload, length } = pieces.whole().await?;
                 pieces.check(object)?;
-                match self.create_small(object, payload).await? {
-                    Put::Found(created) => return Ok(created),
-                    Put::Written(tag) => {
-                        on_bytes(length);
-                        (tag, Expected::new(&[digest], length))
-                    }
+                let put = self.create_small(object, payload).await?;
+                if matches!(put, Put::Written(_)) {
+                    on_bytes(length);
                 }
+                put
             }
-            true => {
-                let (put, expected) = self.create_large(object, pieces, on_bytes).await?;
-                match put {
-                    Put::Found(created) => return Ok(created),
-                    Put::Written(tag) => (tag, expected),
-                }
-            }
+            true => self.create_large(object, pieces, on_bytes).await?,
         };
-        if !expected.is(tag.as_deref()) {
+        let tag = match put {
+            Put::Found(created) => return Ok(created),
+            Put::Written(tag) => tag,
+        };
+        // A file that is gone by now cannot say what the tag should be.
+        if !self.expected_tag(&object.body).await.is_ok_and(|expected| expected.is(tag.as_deref())) {
             self.read_back(object).await?;
         }
         Ok(Created::New)
@@ -166,10 +83,19 @@ impl Bucket {
 
     async fn create_small(&self, object: &Object, payload: PutPayload) -> Result<Put> {
         let key = self.key(object.path.as_str())?;
+        let mut storage = &self.storage;
+        let mut extensions = http::Extensions::new();
+        if let (Some(files), Body::File { sha256, .. }) = (&self.files, &object.body)
+            && let Some(md5) = self.expected_tag(&object.body).await?.whole
+        {
+            extensions.insert(Digests { sha256: *sha256, md5 });
+            storage = files;
+        }
         let mut attempt = 1;
         loop {
-            let options = PutOptions { mode: self.mode(None), ..attributes(object).into() };
-            match self.storage.put_opts(&key, payload.clone(), options).await {
+            let extensions = extensions.clone();
+            let options = PutOptions { mode: self.mode(None), extensions, ..attributes(object).into() };
+            match storage.put_opts(&key, payload.clone(), options).await {
                 Ok(done) => return Ok(Put::Written(done.e_tag)),
                 Err(refusal) if is_condition(&refusal) => {
                     if let Some(created) = self.settle(&object.path, &object.body).await? {
@@ -194,7 +120,7 @@ impl Bucket {
         object: &Object,
         pieces: Pieces,
         on_bytes: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(Put, Expected)> {
+    ) -> Result<Put> {
         let conditions = self.conditions.load(Ordering::Relaxed);
         let name = object.path.as_str();
         // Without a conditional completion the upload goes to a name of its own, and is copied if absent.
@@ -215,15 +141,14 @@ impl Bucket {
         };
         let mut upload = Upload { key, way: way.ok_or_else(|| self.no_upload(name))? };
         let result = async {
-            let (parts, expected) = self.upload_parts(&mut upload, object, pieces, on_bytes).await?;
-            let put = match goes_elsewhere {
-                false => self.complete(&mut upload, object, parts, conditions).await?,
-                true => self.complete_elsewhere(&mut upload, &target, object, parts).await?,
-            };
-            Ok((put, expected))
+            let parts = self.upload_parts(&mut upload, object, pieces, on_bytes).await?;
+            match goes_elsewhere {
+                false => self.complete(&mut upload, object, parts, conditions).await,
+                true => self.complete_elsewhere(&mut upload, &target, object, parts).await,
+            }
         }
         .await;
-        if !matches!(result, Ok((Put::Written(_), _))) {
+        if !matches!(result, Ok(Put::Written(_))) {
             // Best effort: what cannot be given up now is given up by a later clean-up.
             let _ = match &mut upload.way {
                 Way::Numbered(id) => self.storage.abort_multipart(&upload.key, id).await,
@@ -245,21 +170,19 @@ impl Bucket {
         object: &Object,
         mut pieces: Pieces,
         on_bytes: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(Vec<PartId>, Expected)> {
+    ) -> Result<Vec<PartId>> {
         let mut running = JoinSet::new();
         let mut done = Vec::new();
-        let mut size = 0;
         let mut count = 0;
         loop {
             let permit = self.memory(pieces.part).await?;
-            let Some(Piece { payload, length, digest }) = pieces.next().await? else { break };
-            size += length;
+            let Some(Piece { payload, length }) = pieces.next().await? else { break };
             let sent = self.send(upload, count, payload);
             let index = count;
             running.spawn(async move {
                 let sent = sent.await;
                 drop(permit);
-                sent.map(|part| (index, part, digest, length))
+                sent.map(|part| (index, part, length))
             });
             count += 1;
             while let Some(finished) = running.try_join_next() {
@@ -270,9 +193,8 @@ impl Bucket {
         while let Some(finished) = running.join_next().await {
             done.push(self.part(finished, object, on_bytes)?);
         }
-        done.sort_by_key(|(index, ..)| *index);
-        let digests: Vec<[u8; 16]> = done.iter().map(|(_, _, digest)| *digest).collect();
-        Ok((done.into_iter().filter_map(|(_, part, _)| part).collect(), Expected::new(&digests, size)))
+        done.sort_by_key(|(index, _)| *index);
+        Ok(done.into_iter().filter_map(|(_, part)| part).collect())
     }
 
     /// Sends a part; the future needs nothing of `self` any more.
@@ -308,11 +230,11 @@ impl Bucket {
         finished: Result<Result<SentPart, Refusal>, tokio::task::JoinError>,
         object: &Object,
         on_bytes: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(usize, Option<PartId>, [u8; 16])> {
+    ) -> Result<(usize, Option<PartId>)> {
         match finished {
-            Ok(Ok((index, part, digest, length))) => {
+            Ok(Ok((index, part, length))) => {
                 on_bytes(length);
-                Ok((index, part, digest))
+                Ok((index, part))
             }
             Ok(Err(refusal)) => Err(self.failed("upload", object.path.as_str(), &refusal)),
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -402,8 +324,8 @@ impl Bucket {
     }
 }
 
-/// Index, identity, MD5 digest and length of a part that was sent.
-type SentPart = (usize, Option<PartId>, [u8; 16], u64);
+/// Index, identity and length of a part that was sent.
+type SentPart = (usize, Option<PartId>, u64);
 
 /// What became of an attempt to create an object.
 enum Put {
@@ -432,18 +354,14 @@ struct Pieces {
     size: u64,
     part: u64,
     hasher: Hasher,
+    buffers: Buffers,
 }
 
 /// A part.
 struct Piece {
     payload: PutPayload,
     length: u64,
-    /// By MD5.
-    digest: [u8; 16],
 }
-
-/// How much of a part is read, and hashed, at a time.
-const CHUNK: usize = 256 << 10;
 
 enum Source {
     Bytes(Option<Vec<u8>>),
@@ -451,7 +369,7 @@ enum Source {
 }
 
 impl Pieces {
-    async fn of(body: &Body) -> Result<Pieces> {
+    async fn of(body: &Body, buffers: &Buffers) -> Result<Pieces> {
         let (source, size) = match body {
             Body::Bytes(bytes) => (Source::Bytes(Some(bytes.clone())), bytes.len() as u64),
             Body::File { path, .. } => {
@@ -468,7 +386,7 @@ impl Pieces {
         };
         // Bytes are small by what they are for; a part of them would have no use.
         let part = if matches!(source, Source::Bytes(_)) { u64::MAX } else { part_size(size) };
-        Ok(Pieces { source, size, part, hasher: Hasher::default() })
+        Ok(Pieces { source, size, part, hasher: Hasher::default(), buffers: buffers.clone() })
     }
 
     /// The next part. Hashing takes as long as sending on a good line, so that it is done where it holds nobody up, and
@@ -477,29 +395,24 @@ impl Pieces {
         let piece = match &mut self.source {
             Source::Bytes(bytes) => {
                 let Some(bytes) = bytes.take() else { return Ok(None) };
-                self.hasher.update(&bytes);
-                let (length, digest) = (bytes.len() as u64, Md5::digest(&bytes).into());
-                Piece { payload: PutPayload::from(bytes), length, digest }
+                Piece { length: bytes.len() as u64, payload: PutPayload::from(bytes) }
             }
             Source::File(path, file) => {
-                let (file, part) = (Arc::clone(file), self.part);
+                let (file, part, buffers) = (Arc::clone(file), self.part, self.buffers.clone());
                 let mut hasher = std::mem::take(&mut self.hasher);
                 let read = blocking(move || {
                     let mut rest = (&*file).take(part);
-                    let (mut chunks, mut length, mut md5) = (Vec::new(), 0, Md5::new());
+                    let (mut chunks, mut length) = (Vec::new(), 0);
                     loop {
-                        let mut chunk = Vec::with_capacity(CHUNK);
-                        rest.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+                        let chunk = buffers.fill(&mut rest)?;
                         if chunk.is_empty() {
                             break;
                         }
                         hasher.update(&chunk);
-                        md5.update(&chunk);
                         length += chunk.len() as u64;
-                        chunks.push(Bytes::from(chunk));
+                        chunks.push(chunk);
                     }
-                    let payload = PutPayload::from_iter(chunks);
-                    Ok((Piece { payload, length, digest: md5.finalize().into() }, hasher))
+                    Ok((Piece { payload: PutPayload::from_iter(chunks), length }, hasher))
                 });
                 let (piece, hasher) =
                     read.await?.map_err(|source| Error::Read { path: path.clone(), source })?;
@@ -512,8 +425,8 @@ impl Pieces {
 
     /// All of it at once.
     async fn whole(&mut self) -> Result<Piece> {
-        let empty = || Piece { payload: PutPayload::default(), length: 0, digest: Md5::digest([]).into() };
-        Ok(self.next().await?.unwrap_or_else(empty))
+        let empty = Piece { payload: PutPayload::default(), length: 0 };
+        Ok(self.next().await?.unwrap_or(empty))
     }
 
     /// Whether what was read is what the object should be.
@@ -532,36 +445,4 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<io::Result<T>> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_grow_with_the_file_so_that_there_are_never_too_many() {
-        for size in [SINGLE + 1, 80 << 30, 5 << 40] {
-            let part = part_size(size);
-            assert!(size.div_ceil(part) <= MOST_PARTS, "{size}");
-            assert_eq!(part % (1 << 20), 0);
-        }
-        assert_eq!(part_size(SINGLE + 1), PART);
-        assert_eq!(part_size(30_000_000), SINGLE);
-    }
-
-    #[test]
-    fn parts_are_hashed_each_by_itself() {
-        let md5 = |text: &str| -> [u8; 16] { Md5::digest(text).into() };
-        assert_eq!(digests_of_parts(&b""[..], 2).unwrap(), [md5("")]);
-        assert_eq!(digests_of_parts(&b"abcd"[..], 2).unwrap(), [md5("ab"), md5("cd")]);
-        assert_eq!(digests_of_parts(&b"abcde"[..], 2).unwrap(), [md5("ab"), md5("cd"), md5("e")]);
-    }
-
-    #[tokio::test]
-    async fn an_etag_is_compared_as_s3_makes_it() {
-        let small = expected_tag(&Body::Bytes(b"abc".to_vec())).await.unwrap();
-        // RFC 1321's example.
-        assert!(small.is(Some("\"900150983cd24fb0d6963f7d28e17f72\"")));
-        assert!(!small.is(None) && !small.is(Some("\"1\"")));
-    }
 }

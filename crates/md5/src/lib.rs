@@ -3,6 +3,18 @@
 //! Each step of MD5 needs the one before, so that a processor mostly waits. Messages do not need each other: as many
 //! as its vector registers hold words are hashed at a time. Which registers it has (SSE2, AVX2, AVX-512, NEON) is
 //! looked up when the program runs.
+//!
+//! The formats and storages that still speak MD5 use it against accidents; nobody's trust rests on it.
+//!
+//! ```
+//! use packhouse_md5::{Message, START, digest, go_on};
+//! // RFC 1321's examples.
+//! let message = |text: &'static [u8]| Message::new(START, vec![text], Some(text.len() as u64));
+//! let mut messages = [message(b"abc"), message(b"message digest"), message(b"")];
+//! go_on(&mut messages);
+//! assert_eq!(digest(messages[0].state)[..4], [0x90, 0x01, 0x50, 0x98]);
+//! assert_eq!(digest(messages[1].state)[..4], [0xf9, 0x6b, 0x69, 0x7d]);
+//! ```
 
 use std::hint::black_box;
 use std::num::Wrapping;
@@ -11,39 +23,39 @@ use std::ops::{Add, BitAnd, BitOr, BitXor, Not};
 use fearless_simd::{Level, Simd, SimdBase as _, SimdFrom as _, dispatch, u32x16};
 
 /// How many messages at a time: one vector of AVX-512, two of AVX2, four of SSE2 and NEON.
-pub(super) const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// The states of all lanes, word by word.
 type States = [[u32; LANES]; 4];
 
 /// From how many on that is quicker than one by one.
-pub(super) const LEAST: usize = 3;
+const LEAST: usize = 3;
 
 const BLOCK: usize = 64;
 
 type Block = [u8; BLOCK];
 
 /// How far a digest has come.
-pub(super) type State = [u32; 4];
+pub type State = [u32; 4];
 
 /// A message, or as much of it as is at hand.
 #[derive(Debug)]
-pub(super) struct Message<'a> {
+pub struct Message<'a> {
     /// [`START`] at first.
-    pub(super) state: State,
+    pub state: State,
     /// The next bytes, one part behind the other. They are taken.
     parts: Vec<&'a [u8]>,
     /// How many bytes the whole message has, if these are its last.
     length: Option<u64>,
     /// How many of the parts' bytes the state includes, always whole blocks of them until it is complete.
-    pub(super) hashed: u64,
+    pub hashed: u64,
     /// Whether the state is the whole message's.
-    pub(super) is_complete: bool,
+    pub is_complete: bool,
 }
 
 impl<'a> Message<'a> {
     /// `length` says how many bytes the whole message has, if `parts` are its last.
-    pub(super) fn new(state: State, parts: Vec<&'a [u8]>, length: Option<u64>) -> Message<'a> {
+    pub fn new(state: State, parts: Vec<&'a [u8]>, length: Option<u64>) -> Message<'a> {
         Message { state, parts, length, hashed: 0, is_complete: false }
     }
 
@@ -52,12 +64,23 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Takes messages as far as they are at hand, and stops when fewer than `least` of them go on: the longest.
-pub(super) fn side_by_side(messages: &mut [Message<'_>], least: usize) {
-    with_registers(Level::new(), messages, least);
+/// Takes every message as far as it is at hand.
+pub fn go_on(messages: &mut [Message<'_>]) {
+    for (mut lane, mut state) in with_registers(Level::new(), messages, LEAST) {
+        lane.go_on(&mut state, u64::MAX);
+        lane.leave(state, messages);
+    }
 }
 
-fn with_registers(level: Level, messages: &mut [Message<'_>], least: usize) {
+/// Takes messages as far as they are at hand, and stops when fewer than `least` of them go on: the longest.
+pub fn side_by_side(messages: &mut [Message<'_>], least: usize) {
+    for (lane, state) in with_registers(Level::new(), messages, least) {
+        lane.leave(state, messages);
+    }
+}
+
+/// Returns what goes on.
+fn with_registers<'a>(level: Level, messages: &mut [Message<'a>], least: usize) -> Vec<(Lane<'a>, State)> {
     // The longest first, so that the lanes end at about the same time.
     let mut order: Vec<usize> = (0..messages.len()).collect();
     order.sort_by_cached_key(|number| messages[*number].size());
@@ -85,26 +108,20 @@ fn with_registers(level: Level, messages: &mut [Message<'_>], least: usize) {
         let runs = lanes.each_mut().map(|lane| lane.as_mut().map_or(&[][..], |lane| lane.take(turns)));
         dispatch!(level, simd => compress(simd, &mut states, &runs, turns));
     }
-    for (number, lane) in lanes.into_iter().enumerate() {
-        let Some(lane) = lane else { continue };
-        lane.leave(states.map(|words| words[number]), messages);
-    }
+    let left = lanes.into_iter().enumerate();
+    left.filter_map(|(number, lane)| Some((lane?, states.map(|words| words[number])))).collect()
 }
 
 /// Takes one message as far as it is at hand, or somewhat more than `most` bytes of it.
-pub(super) fn alone(message: &mut Message<'_>, most: usize) {
+pub fn alone(message: &mut Message<'_>, most: u64) {
     let mut lane = Lane::new(0, message);
     let mut state = message.state;
-    let most = most / BLOCK + 1;
-    while (lane.taken as usize) < most && lane.ready() > 0 {
-        let count = lane.ready().min(most);
-        compress_alone(&mut state, lane.take(count));
-    }
+    lane.go_on(&mut state, most / BLOCK as u64 + 1);
     lane.leave(state, std::slice::from_mut(message));
 }
 
 /// What the last state of a message says (RFC 1321, 3.5).
-pub(super) fn digest(state: State) -> [u8; 16] {
+pub fn digest(state: State) -> [u8; 16] {
     let mut digest = [0; 16];
     for (bytes, word) in digest.chunks_mut(4).zip(state) {
         bytes.copy_from_slice(&word.to_le_bytes());
@@ -165,15 +182,21 @@ impl<'a> Lane<'a> {
         now
     }
 
+    /// Goes on by itself, for at most `blocks`.
+    fn go_on(&mut self, state: &mut State, mut blocks: u64) {
+        while blocks > 0 && self.ready() > 0 {
+            let count = self.ready().min(usize::try_from(blocks).unwrap_or(usize::MAX));
+            compress_alone(state, self.take(count));
+            blocks -= count as u64;
+        }
+    }
+
     /// Its message goes on later, if it does.
     fn leave(mut self, mut state: State, messages: &mut [Message<'_>]) {
         let message = &mut messages[self.message];
         // Behind its last whole block a message is no longer made of its parts.
         if self.length.is_none() && message.length.is_some() {
-            while self.ready() > 0 {
-                let count = self.ready();
-                compress_alone(&mut state, self.take(count));
-            }
+            self.go_on(&mut state, u64::MAX);
             message.is_complete = true;
         } else {
             message.hashed += self.taken * BLOCK as u64;
@@ -219,7 +242,7 @@ impl<'a> Lane<'a> {
 }
 
 /// RFC 1321, 3.3.
-pub(super) const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+pub const START: State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 /// How far each step rotates (3.4), by round.
 const ROTATE: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
@@ -407,7 +430,7 @@ mod tests {
                     LENGTHS[..count].iter().map(|length| Md5::digest(&bytes[..*length]).into()).collect();
                 for level in levels() {
                     let mut messages: Vec<Message<'_>> = LENGTHS[..count].iter().map(message).collect();
-                    with_registers(level, &mut messages, 1);
+                    assert!(with_registers(level, &mut messages, 1).is_empty());
                     assert!(messages.iter().all(|message| message.is_complete));
                     let digests: Vec<[u8; 16]> =
                         messages.iter().map(|message| digest(message.state)).collect();
@@ -436,7 +459,7 @@ mod tests {
                         if !message.is_complete {
                             let rest = vec![&all[message.hashed as usize..]];
                             let mut rest = Message::new(state, rest, Some(all.len() as u64));
-                            alone(&mut rest, all.len());
+                            alone(&mut rest, all.len() as u64);
                             assert!(rest.is_complete);
                             state = rest.state;
                         }
