@@ -259,19 +259,23 @@ fn write_wave(
         std::thread::scope(|scope| {
             let shares = wave.iter().map(|(_, share)| *share);
             let each = archives.iter().zip(outs).zip(consumers).zip(shares);
-            let write = |(((&(archive, stream, start), out), consumer), share): (((_, _), _), _)| {
+            let mut writers = each.map(|(((&(archive, stream, start), out), consumer), share)| {
                 let out: &mut fs::File = out;
-                std::thread::Builder::new().name("archive".into()).spawn_scoped(scope, move || {
+                move || {
                     io::Seek::seek(out, SeekFrom::Start(start))?;
                     stream::write(archive, stream, share, consumer, out)
-                })
-            };
-            let threads: Vec<_> = each.map(write).collect();
+                }
+            });
+            // One is written by this thread, which has nothing else to do.
+            let here = writers.next();
+            let spawn = |write| std::thread::Builder::new().name("archive".into()).spawn_scoped(scope, write);
+            let threads: Vec<_> = writers.map(spawn).collect();
+            let here = here.map(|write| write());
             let joined = threads.into_iter().map(|thread| match thread {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
                 Err(error) => Err(error.into()),
             });
-            joined.collect()
+            here.into_iter().chain(joined).collect()
         })
     });
     report.files_read += counted.files_read;
