@@ -1,7 +1,8 @@
 //! A project's source: which files belong to it, and what Git knows of them.
 //!
 //! Git is asked by running `git` with the user's and the system's configuration switched off where it could
-//! run programs (`core.fsmonitor`, hooks): a checked-out tree is input, not code.
+//! run programs (`core.fsmonitor`, hooks): a checked-out tree is input, not code. It is started and answers later, so
+//! that others work meanwhile: most of what it takes is starting. Only the branch is read from the file HEAD.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

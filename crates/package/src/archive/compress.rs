@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | gzip | RFC 1952, RFC 1951 | our own: chunks of fixed size, each with the 32 KiB before it as dictionary |
 //! | xz | <https://tukaani.org/xz/xz-file-format.txt> | always liblzma's multi-threaded encoder: blocks of fixed size |
-//! | zstd | RFC 8878 | always zstd's multi-threaded encoder, whose output differs from the single-threaded one |
+//! | zstd | RFC 8878 | zstd's multi-threaded encoder, whose output differs from the single-threaded one; that one for what is short |
 //! | bzip2 | – | always on one thread |
 //!
 //! [`Encoder`] gathers what is written into large pieces, and never flushes a compressor before the end: a

@@ -15,6 +15,8 @@
 //! into the others. What names the version or the target, such as a deb's changelog, comes behind the seam: each
 //! package's tail ends the compressed stream. The bytes of a package do not depend on what it is written with.
 //!
+//! What fits into one batch is read, hashed and compressed one after the other: threads take longer to start.
+//!
 //! **Memory.** Streams that are written at a time share what one may take by itself, so that a process stays
 //! below 100 MiB at the default levels; where that would take threads from the slowest, streams wait for each
 //! other and files are read again (`share.rs`). Each package's tree is in memory: some 10 MB for 20,000 files.

@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_short_stream_is_the_same_from_both_encoders() {
-        let content: Vec<u8> = (0..ALIKE as u32).map(|n| (n.wrapping_mul(n / 77) >> 7) as u8 & 0x3f).collect();
+        let content: Vec<u8> =
+            (0..ALIKE as u32).map(|n| (n.wrapping_mul(n / 77) >> 7) as u8 & 0x3f).collect();
         for level in [1, 3, 4] {
             for length in [0, 1, 5_000, 130_560, LARGEST - 1, LARGEST + 1, 200_000, ALIKE] {
                 let mut several = Encoder::new(level, NonZeroUsize::MIN, 0, Vec::new()).unwrap();
