@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 use twox_hash::XxHash64;
 use zstd::stream::raw;
 use zstd::stream::zio::Writer;
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{CParameter, Strategy};
 
 /// Up to this long, two blocks, the single-threaded encoder with the same tables writes the same frame: what tells the
 /// two apart is where they cut blocks. It needs neither threads nor room for their jobs.
@@ -53,6 +53,12 @@ impl<W: Write> Encoder<W> {
         if level >= 5 {
             // At least a block, so that a tail's blocks fit into the window.
             encoder.set_parameter(CParameter::SrcSizeHint(size.max(LARGEST) as u32))?;
+        }
+        if level >= 18 {
+            // btultra2 compresses the first block twice, to know what is frequent, and that is most of a small stream.
+            // Without that it takes 17 % to 42 % less time, for 1.1 % less to 1.4 % more bytes (measured on streams
+            // of 40 to 900 kB).
+            encoder.set_parameter(CParameter::Strategy(Strategy::ZSTD_btultra))?;
         }
         let hash = XxHash64::with_seed(0);
         Ok(Encoder { writer: Writer::new(Checked { out, position: 0 }, encoder), hash, is_empty: true })
