@@ -27,7 +27,7 @@ pub use event::{Event, OnEvent};
 pub use image::{BaseImage, Image, ImageBuild};
 pub use job::{ContainerJob, Job, Platform, SecretSource};
 pub use secret::Secret;
-pub use source::{Revision, Source};
+pub use source::{AskedChanges, AskedRevision, Revision, Source};
 
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

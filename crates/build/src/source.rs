@@ -1,7 +1,8 @@
 //! A project's source: which files belong to it, and what Git knows of them.
 //!
 //! Git is asked by running `git` with the user's and the system's configuration switched off where it could
-//! run programs (`core.fsmonitor`, hooks): a checked-out tree is input, not code.
+//! run programs (`core.fsmonitor`, hooks): a checked-out tree is input, not code. It is started and answers later, so
+//! that others work meanwhile: most of what it takes is starting. Only the branch is read from the file HEAD.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,7 +10,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Output, Stdio};
 
 use fs_err as fs;
 use serde::Serialize;
@@ -40,8 +41,27 @@ pub struct Revision {
     pub branch: Option<String>,
     /// The newest tag that the commit holds, once [`Source::tag`] was asked.
     pub tag: Option<String>,
-    /// The project's files differ from the commit's.
-    pub is_dirty: bool,
+}
+
+/// A question for the checked-out commit that Git is working on.
+#[derive(Debug)]
+pub struct AskedRevision<'a> {
+    source: &'a Source,
+    /// `None` outside Git.
+    log: Option<Asked>,
+}
+
+/// A question whether the project's files differ from the commit's, which Git is working on: it looks at every file.
+#[derive(Debug)]
+pub struct AskedChanges {
+    /// Where the project lies in Git's working tree, and what was asked; `None` outside Git.
+    status: Option<(PathBuf, Asked)>,
+}
+
+/// What is checked out.
+enum Checkout {
+    Branch(String),
+    Detached,
 }
 
 impl Source {
@@ -66,55 +86,84 @@ impl Source {
     /// git-check-ignore(1): 0 is yes, 1 is no.
     fn is_ignored(&self) -> Result<bool> {
         let arguments = ["check-ignore", "--quiet", "."];
-        let output = git_command(&self.root, &arguments).output().map_err(no_git)?;
+        let output = ask_git(&self.root, &arguments)?.output()?;
         match output.status.code() {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
-            _ => Err(refused(&arguments, &output.stderr)),
+            _ => Err(refused(&arguments.join(" "), &output.stderr)),
         }
     }
 
-    /// The commit that is checked out; `None` outside Git and before the first commit. Its tag is looked for
-    /// in [`Source::tag`].
+    /// Begins to ask for the commit that is checked out. Its tag is looked for in [`Source::tag`].
+    ///
+    /// # Errors
+    /// When there is no Git.
+    pub fn ask_revision(&self) -> Result<AskedRevision<'_>> {
+        let log = ["log", "-1", "--no-show-signature", "--abbrev=7", "--format=%H %h %ct", "HEAD"];
+        let log = self.in_git.as_ref().map(|_| ask_git(&self.root, &log)).transpose()?;
+        Ok(AskedRevision { source: self, log })
+    }
+
+    /// The commit that is checked out; `None` outside Git and before the first commit.
     ///
     /// # Errors
     /// When Git fails.
     pub fn revision(&self) -> Result<Option<Revision>> {
-        let Some(place) = &self.in_git else { return Ok(None) };
-        // Most of what each takes is starting Git.
-        let (head, status) = std::thread::scope(|scope| {
-            let head = ["log", "-1", "--no-show-signature", "--abbrev=7", "--format=%H %h %ct", "HEAD"];
-            let head = scope.spawn(move || self.git_line(&head));
-            let status = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--no-renames", "-z"];
-            let status = self.git(&[&status[..], &["--untracked-files=all", "--", "."]].concat());
-            (head.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), status)
-        });
-        // git-status(1), "Porcelain Format Version 2": names are those in the working tree.
-        let status = status?;
-        let lines = || status.split(|byte| *byte == 0).filter(|line| !line.is_empty());
-        let about = |what: &[u8]| lines().find_map(|line| line.strip_prefix(what));
-        if about(b"# branch.oid ") == Some(b"(initial)") {
-            return Ok(None);
+        self.ask_revision()?.answer()
+    }
+
+    /// Begins to ask whether the project's files differ from the commit's.
+    ///
+    /// # Errors
+    /// When there is no Git.
+    pub fn ask_changes(&self) -> Result<AskedChanges> {
+        let Some(place) = &self.in_git else { return Ok(AskedChanges { status: None }) };
+        let status = ["status", "--porcelain=v2", "--no-renames", "-z", "--untracked-files=all", "--", "."];
+        Ok(AskedChanges { status: Some((place.clone(), ask_git(&self.root, &status)?)) })
+    }
+
+    /// The checked-out branch by the file HEAD, which saves a process; else as Git says.
+    fn checkout(&self) -> Result<Checkout> {
+        if let Some(checkout) = self.head_file() {
+            return Ok(checkout);
         }
-        // No branch may be called `(detached)`.
-        let branch = about(b"# branch.head ").filter(|branch| *branch != b"(detached)");
-        let output = place.join(OUTPUT);
-        let is_change = |line: &[u8]| match line.strip_prefix(b"? ") {
-            Some(untracked) => !Path::new(OsStr::from_bytes(untracked)).starts_with(&output),
-            None => !line.starts_with(b"# "),
-        };
-        let head = head?;
-        let mut words = head.split(' ');
-        let mut word = || words.next().unwrap_or_default();
-        let (commit, short, time) = (word(), word(), word());
-        Ok(Some(Revision {
-            commit: commit.into(),
-            short: short.into(),
-            time: time.parse().unwrap_or(0),
-            branch: branch.map(|branch| String::from_utf8_lossy(branch).into_owned()),
-            tag: None,
-            is_dirty: lines().any(is_change),
-        }))
+        let arguments = ["symbolic-ref", "--quiet", "HEAD"];
+        let output = ask_git(&self.root, &arguments)?.output()?;
+        // 1 is that it is detached (git-symbolic-ref(1)).
+        match output.status.code() {
+            Some(0) => {
+                let name = String::from_utf8_lossy(&output.stdout);
+                let name = name.trim_end();
+                Ok(Checkout::Branch(name.strip_prefix(BRANCHES).unwrap_or(name).to_owned()))
+            }
+            Some(1) => Ok(Checkout::Detached),
+            _ => Err(refused(&arguments.join(" "), &output.stderr)),
+        }
+    }
+
+    /// What HEAD says (gitrepository-layout(5)), if it is one of the two usual things.
+    fn head_file(&self) -> Option<Checkout> {
+        let place = self.in_git.as_ref()?;
+        let top = self.root.ancestors().nth(place.components().count())?;
+        let mut directory = top.join(".git");
+        if directory.is_file() {
+            // A linked working tree, or a submodule.
+            let text = fs::read_to_string(&directory).ok()?;
+            directory = top.join(text.strip_prefix("gitdir: ")?.trim_end_matches('\n'));
+        }
+        let head = directory.join("HEAD");
+        // It was a link to the branch once.
+        if !fs::symlink_metadata(&head).ok()?.is_file() {
+            return None;
+        }
+        let text = fs::read_to_string(&head).ok()?;
+        let text = text.strip_suffix('\n')?;
+        match text.strip_prefix("ref: ") {
+            // Reftables have a file HEAD, too, that says this and means nothing.
+            Some("refs/heads/.invalid") => None,
+            Some(name) => Some(Checkout::Branch(name.strip_prefix(BRANCHES)?.to_owned())),
+            None => text.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(Checkout::Detached),
+        }
     }
 
     /// The newest tag that the checked-out commit holds; `None` when there is none.
@@ -241,6 +290,61 @@ impl Source {
     }
 }
 
+impl AskedRevision<'_> {
+    /// The commit that is checked out; `None` outside Git and before the first commit.
+    ///
+    /// # Errors
+    /// When Git fails.
+    pub fn answer(self) -> Result<Option<Revision>> {
+        let Some(log) = self.log else { return Ok(None) };
+        let head = match log.answer() {
+            Ok(head) => head,
+            Err(error) => {
+                let status = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z", "-uno"];
+                let status = self.source.git(&status)?;
+                let is_initial =
+                    status.split(|byte| *byte == 0).any(|line| line == b"# branch.oid (initial)");
+                return if is_initial { Ok(None) } else { Err(error) };
+            }
+        };
+        let head = String::from_utf8_lossy(&head);
+        let mut words = head.trim_end().split(' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (commit, short, time) = (word(), word(), word());
+        Ok(Some(Revision {
+            commit: commit.into(),
+            short: short.into(),
+            time: time.parse().unwrap_or(0),
+            branch: match self.source.checkout()? {
+                Checkout::Branch(branch) => Some(branch),
+                Checkout::Detached => None,
+            },
+            tag: None,
+        }))
+    }
+}
+
+impl AskedChanges {
+    /// Whether the project's files differ from the commit's; outside Git they do not.
+    ///
+    /// # Errors
+    /// When Git fails.
+    pub fn answer(self) -> Result<bool> {
+        let Some((place, status)) = self.status else { return Ok(false) };
+        // git-status(1), "Porcelain Format Version 2": names are those in the working tree.
+        let status = status.answer()?;
+        let output = place.join(OUTPUT);
+        let is_change = |line: &[u8]| match line.strip_prefix(b"? ") {
+            Some(untracked) => !Path::new(OsStr::from_bytes(untracked)).starts_with(&output),
+            None => !line.starts_with(b"# "),
+        };
+        Ok(status.split(|byte| *byte == 0).filter(|line| !line.is_empty()).any(is_change))
+    }
+}
+
+/// What the names of branches begin with.
+const BRANCHES: &str = "refs/heads/";
+
 fn tracked(directory: &Path) -> Result<Vec<PathBuf>> {
     list(directory, &["--cached", "--deduplicate"])
 }
@@ -297,11 +401,22 @@ const ENVIRONMENT: &[&str] = &[
 
 /// Git without a repository yet.
 fn git() -> Command {
-    let mut command = Command::new("git");
+    let mut command = Command::new(program());
     // This crate looks at the environment here only: to hand it on, not to decide by it.
     let kept = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.env_clear().envs(kept).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
     command
+}
+
+/// Where `git` is. By its name and with an environment of its own, std would look for it in a copy of this process
+/// (fork(2)), which takes a tenth of what packaging a small package does; by its path, it uses posix_spawn(3).
+fn program() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_program = |path: &PathBuf| {
+        path.is_absolute() && path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    };
+    let mut programs = std::env::split_paths(&path).map(|directory| directory.join("git"));
+    programs.find(is_program).unwrap_or_else(|| "git".into())
 }
 
 fn git_command(directory: &Path, arguments: &[&str]) -> Command {
@@ -313,16 +428,38 @@ fn git_command(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let output = git_command(directory, arguments).output().map_err(no_git)?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    Err(refused(arguments, &output.stderr))
+/// A `git` that was started.
+#[derive(Debug)]
+struct Asked {
+    arguments: String,
+    child: Child,
 }
 
-fn refused(arguments: &[&str], said: &[u8]) -> Error {
-    Error::Git { command: arguments.join(" "), message: String::from_utf8_lossy(said).trim().to_owned() }
+impl Asked {
+    fn output(self) -> Result<Output> {
+        self.child.wait_with_output().map_err(no_git)
+    }
+
+    /// What it prints.
+    fn answer(self) -> Result<Vec<u8>> {
+        let Asked { arguments, child } = self;
+        let output = child.wait_with_output().map_err(no_git)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(refused(&arguments, &output.stderr)) }
+    }
+}
+
+fn ask_git(directory: &Path, arguments: &[&str]) -> Result<Asked> {
+    let mut command = git_command(directory, arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(Asked { arguments: arguments.join(" "), child: command.spawn().map_err(no_git)? })
+}
+
+fn run_git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    ask_git(directory, arguments)?.answer()
+}
+
+fn refused(arguments: &str, said: &[u8]) -> Error {
+    Error::Git { command: arguments.to_owned(), message: String::from_utf8_lossy(said).trim().to_owned() }
 }
 
 fn no_git(source: io::Error) -> Error {

@@ -58,6 +58,10 @@ fn set(files: &[&str]) -> BTreeSet<String> {
     files.iter().map(|file| (*file).to_owned()).collect()
 }
 
+fn is_dirty(root: &Path) -> bool {
+    Source::open(root).unwrap().ask_changes().unwrap().answer().unwrap()
+}
+
 #[test]
 fn tracked_and_unignored_files_are_copied_and_earlier_builds_are_not() {
     let root = repository(&["a", "gone", "deep/pkg/x", ".gitignore"]);
@@ -73,9 +77,9 @@ fn source_that_git_tracks_in_pkg_is_the_projects() {
     let root = repository(&["main.go", "pkg/server/server.go"]);
     write(root.path(), &["pkg/hello.deb"]);
     assert_eq!(copied(root.path()), set(&["main.go", "pkg/server/server.go"]));
-    assert!(!Source::open(root.path()).unwrap().revision().unwrap().unwrap().is_dirty);
+    assert!(!is_dirty(root.path()));
     fs_err::write(root.path().join("pkg/server/server.go"), "changed").unwrap();
-    assert!(Source::open(root.path()).unwrap().revision().unwrap().unwrap().is_dirty);
+    assert!(is_dirty(root.path()));
 }
 
 #[test]
@@ -108,6 +112,33 @@ fn a_worktree_and_a_directory_below_the_root_are_projects_too() {
 }
 
 #[test]
+fn the_branch_is_what_head_says_in_every_form() {
+    let branch = |root: &Path| Source::open(root).unwrap().revision().unwrap().unwrap().branch;
+    let root = repository(&["a", "sub/b"]);
+    assert_eq!(branch(root.path()).as_deref(), Some("main"));
+    assert_eq!(branch(&root.path().join("sub")).as_deref(), Some("main"));
+
+    git(root.path(), &["checkout", "-q", "-b", "feature/x"]);
+    assert_eq!(branch(root.path()).as_deref(), Some("feature/x"));
+    git(root.path(), &["tag", "main"]);
+    git(root.path(), &["checkout", "-q", "refs/heads/main", "--"]);
+    assert_eq!(branch(root.path()), None, "detached");
+    git(root.path(), &["symbolic-ref", "HEAD", "refs/heads/main"]);
+    assert_eq!(branch(root.path()).as_deref(), Some("main"), "beside a tag of that name");
+
+    let other = tempfile::tempdir().unwrap();
+    let linked = other.path().join("w");
+    git(root.path(), &["worktree", "add", "-q", "-b", "w", linked.to_str().unwrap(), "refs/heads/main"]);
+    assert_eq!(branch(&linked).as_deref(), Some("w"));
+
+    // As Git wrote it once: the branch is known to Git only.
+    let head = root.path().join(".git/HEAD");
+    fs_err::remove_file(&head).unwrap();
+    std::os::unix::fs::symlink("refs/heads/feature/x", &head).unwrap();
+    assert_eq!(branch(root.path()).as_deref(), Some("feature/x"));
+}
+
+#[test]
 fn the_revision_does_not_depend_on_the_users_configuration() {
     let root = repository(&["a"]);
     git(root.path(), &["config", "log.showSignature", "true"]);
@@ -120,9 +151,9 @@ fn the_revision_does_not_depend_on_the_users_configuration() {
     assert!(revision.commit.starts_with(&revision.short) && revision.short.len() == 7);
     assert_eq!(revision.branch.as_deref(), Some("main"));
     assert_eq!(Source::open(root.path()).unwrap().tag().as_deref(), Some("v1.2.3"));
-    assert!(revision.time > 1_600_000_000 && !revision.is_dirty);
+    assert!(revision.time > 1_600_000_000 && !is_dirty(root.path()));
     write(root.path(), &["new"]);
-    assert!(Source::open(root.path()).unwrap().revision().unwrap().unwrap().is_dirty);
+    assert!(is_dirty(root.path()));
     assert!(!root.path().join("fsmonitor-ran").exists());
 }
 
@@ -148,12 +179,11 @@ fn a_project_that_git_ignores_is_outside_git() {
 fn what_earlier_builds_left_makes_no_commit_dirty_wherever_the_project_lies() {
     let root = repository(&["sub/project/a", "b"]);
     let project = root.path().join("sub/project");
-    let is_dirty = || Source::open(&project).unwrap().revision().unwrap().unwrap().is_dirty;
     write(&project, &["pkg/a.deb", "pkg/logs/x"]);
     write(root.path(), &["elsewhere"]);
-    assert!(!is_dirty());
+    assert!(!is_dirty(&project));
     write(&project, &["sub/pkg/x"]);
-    assert!(is_dirty());
+    assert!(is_dirty(&project));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | gzip | RFC 1952, RFC 1951 | our own: chunks of fixed size, each with the 32 KiB before it as dictionary |
 //! | xz | <https://tukaani.org/xz/xz-file-format.txt> | always liblzma's multi-threaded encoder: blocks of fixed size |
-//! | zstd | RFC 8878 | always zstd's multi-threaded encoder, whose output differs from the single-threaded one |
+//! | zstd | RFC 8878 | zstd's multi-threaded encoder, whose output differs from the single-threaded one; that one for what is short |
 //! | bzip2 | – | always on one thread |
 //!
 //! [`Encoder`] gathers what is written into large pieces, and never flushes a compressor before the end: a
@@ -138,6 +138,17 @@ impl Compression {
         };
         if is_harder { 512 << 20 } else { DEFAULT_BUDGET }
     }
+
+    /// A stream up to this long is compressed as one whose length is known; 0 where that is no gain.
+    fn small(self) -> usize {
+        match self {
+            Compression::None | Compression::Gzip(_) | Compression::Bzip2(_) => 0,
+            Compression::Zstd(..5) => zstd::ALIKE,
+            // The tables for that length are taken and not the level's, which take longer to fill (85 MiB at zstd 19)
+            // than a small package to compress.
+            Compression::Xz(_) | Compression::Zstd(_) => 1 << 20,
+        }
+    }
 }
 
 /// For the compressor, in bytes. What is left of 100 MiB is for the program and the tree: 27 MiB in an rpm of
@@ -146,10 +157,6 @@ pub(crate) const DEFAULT_BUDGET: u64 = 60 << 20;
 
 /// How much is gathered before a compressor sees it: callers write tar headers of 512 bytes.
 const PIECE: usize = 256 << 10;
-
-/// A stream up to this long is compressed as one whose length is known: xz and zstd then take tables for that length and
-/// not their level's, which take longer to fill (85 MiB at zstd 19) than a small package to compress.
-const SMALL: usize = 1 << 20;
 
 /// What is this large goes to the compressor as it is.
 const DIRECT: usize = 64 << 10;
@@ -203,12 +210,11 @@ impl<W: Write> Encoder<W> {
             let message = format!("{} has no such level: {compression:?}", compression.name());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let (stream, piece) = match compression {
-            // zstd's tables of lower levels are small, and what it would take instead compresses 1 % less at level 3.
-            Compression::Xz(_) | Compression::Zstd(5..) => (Inner::Waiting(Some(out)), 0),
-            _ => (Inner::begin(compression, share, None, out)?, PIECE),
+        let stream = match compression.small() {
+            0 => Inner::begin(compression, share, None, out)?,
+            _ => Inner::Waiting(Some(out)),
         };
-        Ok(Encoder { compression, share, gathered: Vec::with_capacity(piece), stream })
+        Ok(Encoder { compression, share, gathered: Vec::new(), stream })
     }
 
     /// Ends the stream and returns `out`, which is not flushed.
@@ -303,7 +309,7 @@ fn compress<W: Write>(stream: &mut Inner<W>, bytes: &[u8]) -> io::Result<()> {
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if matches!(self.stream, Inner::Waiting(_)) {
-            if self.gathered.len() + bytes.len() <= SMALL {
+            if self.gathered.len() + bytes.len() <= self.compression.small() {
                 self.gathered.extend_from_slice(bytes);
                 return Ok(bytes.len());
             }

@@ -15,6 +15,8 @@
 //! into the others. What names the version or the target, such as a deb's changelog, comes behind the seam: each
 //! package's tail ends the compressed stream. The bytes of a package do not depend on what it is written with.
 //!
+//! What fits into one batch is read, hashed and compressed one after the other: threads take longer to start.
+//!
 //! **Memory.** Streams that are written at a time share what one may take by itself, so that a process stays
 //! below 100 MiB at the default levels; where that would take threads from the slowest, streams wait for each
 //! other and files are read again (`share.rs`). Each package's tree is in memory: some 10 MB for 20,000 files.
@@ -258,19 +260,23 @@ fn write_wave(
         std::thread::scope(|scope| {
             let shares = wave.iter().map(|(_, share)| *share);
             let each = archives.iter().zip(outs).zip(consumers).zip(shares);
-            let write = |(((&(archive, stream, start), out), consumer), share): (((_, _), _), _)| {
+            let mut writers = each.map(|(((&(archive, stream, start), out), consumer), share)| {
                 let out: &mut fs::File = out;
-                std::thread::Builder::new().name("archive".into()).spawn_scoped(scope, move || {
+                move || {
                     io::Seek::seek(out, SeekFrom::Start(start))?;
                     stream::write(archive, stream, share, consumer, out)
-                })
-            };
-            let threads: Vec<_> = each.map(write).collect();
+                }
+            });
+            // One is written by this thread, which has nothing else to do.
+            let here = writers.next();
+            let spawn = |write| std::thread::Builder::new().name("archive".into()).spawn_scoped(scope, write);
+            let threads: Vec<_> = writers.map(spawn).collect();
+            let here = here.map(|write| write());
             let joined = threads.into_iter().map(|thread| match thread {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
                 Err(error) => Err(error.into()),
             });
-            joined.collect()
+            here.into_iter().chain(joined).collect()
         })
     });
     report.files_read += counted.files_read;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use super::{Archive, Contents, Digest, Fact, Report, Written, digest};
 use crate::content::{self, Opened};
@@ -121,6 +121,8 @@ impl<'s> Consumer<'s> {
 
 /// Runs `consume` with a consumer for each archive, while threads read and hash what they want. The facts of
 /// what could be written are filled in. `keep` bytes may be kept for what is quicker with many.
+///
+/// What fits into a batch is read and hashed before `consume` runs: that takes less than starting threads.
 pub(super) fn with_reader(
     archives: &[(&dyn Archive, &[Digest])],
     keep: usize,
@@ -144,30 +146,30 @@ pub(super) fn with_reader(
             senders.push(Some(sender));
             consumers.push(Consumer { queue, wanted, failures: &failures });
         }
-        let mut hashers = Vec::new();
-        let mut hashed = Vec::new();
+        let (mut hashers, mut hashed) = (Vec::new(), Vec::new());
         for digest in digests {
             let (sender, queue) = queue();
             let sources = &sources;
             hashed.push(sender);
-            hashers.push((
-                digest,
-                scope.spawn(move || {
-                    let is_wanted = |source: usize| sources[source].digests.contains(&digest);
-                    digest::hash(digest, queue, keep, sources.len(), is_wanted)
-                }),
-            ));
+            let hash = move || {
+                let is_wanted = |source: usize| sources[source].digests.contains(&digest);
+                digest::hash(digest, queue, keep, sources.len(), is_wanted)
+            };
+            hashers.push((digest, hash));
         }
         drop(spare);
         let reader = Reader { batch: Batch::default(), archives: senders, hashers: hashed, spares };
         let (sources, failures) = (&sources, &failures);
-        let reader = scope.spawn(move || reader.read_all(sources, failures));
+        let read = move || reader.read_all(sources, failures);
 
+        let is_small = sources.iter().map(|source| source.contents.size).sum::<u64>() <= BATCH as u64;
+        let reader = begin(scope, is_small, read);
+        let hashers: Vec<_> =
+            hashers.into_iter().map(|(digest, hash)| (digest, begin(scope, is_small, hash))).collect();
         let mut written = consume(consumers);
-        let report = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let report = reader.result();
         for (digest, hasher) in hashers {
-            let mut facts: Vec<Option<Fact>> =
-                hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let mut facts: Vec<Option<Fact>> = hasher.result();
             for (((archive, of), wanted), written) in archives.iter().zip(&wanted).zip(&mut written) {
                 if let (true, Ok(written)) = (of.contains(&digest), written) {
                     written.facts.resize(archive.members(), None);
@@ -187,6 +189,29 @@ fn add(fact: &mut Option<Fact>, next: Option<&Fact>) {
     match (fact, next) {
         (Some(fact), Some(next)) => fact.digest = [&fact.digest[..], &next.digest].concat().into(),
         (fact, next) => *fact = next.cloned(),
+    }
+}
+
+/// Work that was done at once, or that a thread does.
+enum Work<'scope, T> {
+    Done(T),
+    Running(ScopedJoinHandle<'scope, T>),
+}
+
+fn begin<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    at_once: bool,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Work<'scope, T> {
+    if at_once { Work::Done(work()) } else { Work::Running(scope.spawn(work)) }
+}
+
+impl<T> Work<'_, T> {
+    fn result(self) -> T {
+        match self {
+            Work::Done(result) => result,
+            Work::Running(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        }
     }
 }
 

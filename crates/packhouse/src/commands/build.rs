@@ -33,12 +33,12 @@ impl Build {
             arch: self.build.arch()?,
             to: None,
         };
-        let planned = context.block_on(ops::plan_build(&what, &options, &context.environment))?;
-        announce(context, &planned, &options, None);
-        let Planned { plan, source } = planned;
-        let report = context.block_on(async {
-            ops::build(&plan, &source, &options, &context.environment, &|event| context.output.event(event))
-                .await
+        let report = context.block_on_here(async {
+            let planned = ops::plan_build(&what, &options, &context.environment).await?;
+            announce(context, &planned, &options, None);
+            let Planned { plan, source } = planned;
+            let on_event = |event| context.output.event(event);
+            ops::build(&plan, &source, &options, &context.environment, &on_event).await
         })?;
         context.output.finish();
         context.output.json(&serde_json::json!({ "event": "built", "packages": report.built }));
@@ -63,11 +63,6 @@ pub(super) fn announce(context: &Context, planned: &Planned, options: &BuildOpti
         targets: plan.targets.iter().map(|target| target.target.to_string()).collect(),
         at_a_time: options.at_a_time(plan),
     });
-    if plan.revision.as_ref().is_some_and(|revision| revision.is_dirty) {
-        let message = "the working tree has changes that are in no commit; the packages are tagged with the commit \
-                       all the same, and a site refuses other bytes under a published name";
-        context.output.event(Event::Notice { message: message.into() });
-    }
     if !plan.is_sorted_by_time {
         let message = "[version] format has no {built} before {revision}: customers' package managers do not take a \
                        later build of the same version for an upgrade";

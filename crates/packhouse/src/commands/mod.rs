@@ -204,7 +204,21 @@ impl Command {
 impl Context {
     /// Runs an operation that waits; Ctrl-C gives it up, and what it started is ended.
     fn block_on<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        self.run(tokio::runtime::Builder::new_multi_thread(), operation)
+    }
+
+    /// As [`Context::block_on`], for an operation that only waits for programs and for what it has done by threads of
+    /// its own: starting a thread for each processor takes longer than planning does.
+    fn block_on_here<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+        self.run(tokio::runtime::Builder::new_current_thread(), operation)
+    }
+
+    fn run<T>(
+        &self,
+        mut runtime: tokio::runtime::Builder,
+        operation: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let runtime = runtime.enable_all().build()?;
         let result = runtime.block_on(async {
             tokio::select! {
                 result = operation => result,

@@ -144,10 +144,7 @@ async fn one(
     let host = || packhouse_build::Error::NoContainer { engine: "the host" };
     let client = engine::client(target.engine, environment).ok_or_else(host)?;
     let base = &target.base_image;
-    let log = output.join("logs").join(format!("base-{}.log", target.target));
-    if let Some(parent) = log.parent() {
-        fs::create_dir_all(parent)?;
-    }
+    let log = manifest::log(output, &format!("base-{}", target.target))?;
     fs::write(&log, "")?;
     let name = target.target.to_string();
     let tags = [base.dated(week), base.latest()];

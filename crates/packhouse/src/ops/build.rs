@@ -13,7 +13,7 @@ use anyhow::Result;
 use fs_err as fs;
 use futures_util::future::join_all;
 use packhouse_build::engine::Workspace;
-use packhouse_build::{Job, Source};
+use packhouse_build::{AskedChanges, Job, Source};
 use packhouse_package::assemble::{Payload, Spec};
 use packhouse_package::together::{self, write_all};
 use packhouse_package::{Format, Package, Resources};
@@ -62,8 +62,11 @@ pub struct BuildReport {
 impl BuildOptions {
     /// How many targets are worked on at a time: as the user says, else one for each processor.
     pub fn at_a_time(&self, plan: &Plan) -> usize {
-        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.at_a_time.map_or(processors, NonZeroUsize::get).min(plan.targets.len()).max(1)
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        match plan.targets.len() {
+            0 | 1 => 1,
+            count => self.at_a_time.map_or_else(processors, NonZeroUsize::get).min(count),
+        }
     }
 }
 
@@ -80,6 +83,10 @@ pub async fn build(
 ) -> Result<BuildReport> {
     check(options)?;
     check_manifest(plan)?;
+    let mut changes = Changes::ask(plan, source)?;
+    if options.payload.is_none() {
+        changes.tell(on_event)?;
+    }
     let output = manifest::prepare(&plan.root)?;
     let at_a_time = options.at_a_time(plan);
     let workers = Workers {
@@ -110,10 +117,45 @@ pub async fn build(
             Err(failure) => report.failures.push(failure),
         }
     }
+    // Beside the writing of a small package, Git has had the time that it takes.
+    let is_dirty = changes.tell(on_event)?;
+    report.built.iter_mut().for_each(|built| built.dirty = is_dirty);
     report.built.sort_by(|a, b| a.target.cmp(&b.target));
     report.failures.sort_by(|a, b| a.target.cmp(&b.target));
     record(plan, &report.built)?;
     Ok(report)
+}
+
+/// Whether the working tree has changes, told once.
+enum Changes {
+    Asked(AskedChanges),
+    Told(bool),
+}
+
+impl Changes {
+    fn ask(plan: &Plan, source: &Source) -> Result<Changes> {
+        Ok(match plan.revision {
+            Some(_) => Changes::Asked(source.ask_changes()?),
+            None => Changes::Told(false),
+        })
+    }
+
+    fn tell(&mut self, on_event: OnEvent<'_>) -> Result<bool> {
+        let is_dirty = match std::mem::replace(self, Changes::Told(false)) {
+            Changes::Told(is_dirty) => is_dirty,
+            Changes::Asked(asked) => {
+                let is_dirty = asked.answer()?;
+                if is_dirty {
+                    let message = "the working tree has changes that are in no commit; the packages are tagged with \
+                                   the commit all the same, and a site refuses other bytes under a published name";
+                    on_event(Event::Notice { message: message.into() });
+                }
+                is_dirty
+            }
+        };
+        *self = Changes::Told(is_dirty);
+        Ok(is_dirty)
+    }
 }
 
 fn check(options: &BuildOptions) -> Result<()> {
@@ -246,7 +288,7 @@ impl Workers<'_> {
     }
 
     async fn run_now(&self, targets: &[&TargetPlan]) -> Result<Workspace> {
-        let log = |target: &TargetPlan| self.output.join("logs").join(format!("{}.log", target.target));
+        let log = |target: &TargetPlan| manifest::log(self.output, &target.target.to_string());
         let first = targets[0];
         let on_event = |event: packhouse_build::Event| {
             let activity = match event {
@@ -266,11 +308,12 @@ impl Workers<'_> {
             // One build, told once.
             self.tell(target, Stage::Building { activity: format!("with {}", first.target) });
         }
-        let result = self.engines.of(first.engine).run(&first.job, self.source, &log(first), &on_event).await;
+        let result =
+            self.engines.of(first.engine).run(&first.job, self.source, &log(first)?, &on_event).await;
         if matches!(result, Ok(_) | Err(packhouse_build::Error::Command { .. })) {
             for target in &targets[1..] {
                 // The same build is each target's: its log is found under each name.
-                fs::copy(log(first), log(target))?;
+                fs::copy(log(first)?, log(target)?)?;
             }
         }
         Ok(result?)
@@ -329,7 +372,7 @@ impl Workers<'_> {
             built: target.tag.built.clone(),
             time: plan.time.as_unix(),
             revision: target.tag.revision.clone().unwrap_or_default(),
-            dirty: plan.revision.as_ref().is_some_and(|revision| revision.is_dirty),
+            dirty: false, // `build` knows
             channel: plan.channel.clone(),
             file: target.file_name.clone(),
             size,

@@ -217,13 +217,20 @@ impl Manifest {
 /// Makes `pkg/`, ignored by Git.
 pub fn prepare(root: &Path) -> Result<PathBuf> {
     let directory = directory(root);
-    fs::create_dir_all(directory.join("logs"))?;
+    fs::create_dir_all(&directory)?;
     let ignore = directory.join(".gitignore");
     if !ignore.exists() {
         fs::write(ignore, "*\n")?;
     }
     remove_unfinished(&directory)?;
     Ok(directory)
+}
+
+/// Where the log `name` goes in `pkg/`.
+pub(super) fn log(directory: &Path, name: &str) -> std::io::Result<PathBuf> {
+    let logs = directory.join("logs");
+    fs::create_dir_all(&logs)?;
+    Ok(logs.join(format!("{name}.log")))
 }
 
 /// Removes what a run that was killed did not finish.

@@ -66,16 +66,11 @@ pub fn find_project(directory: Option<&Path>, environment: &Environment) -> Resu
 /// [`packhouse_project::Problems`] of the project's tree, and Git's.
 pub fn plan(options: &PlanOptions, environment: &Environment) -> Result<Planned> {
     let root = find_project(options.project.as_deref(), environment)?;
+    let source = Source::open(&root)?;
     // Git takes about as long as reading does.
-    let (project, looked) = std::thread::scope(|scope| {
-        let looked = scope.spawn(|| {
-            let source = Source::open(&root)?;
-            let revision = source.revision()?;
-            Ok::<_, packhouse_build::Error>((source, revision))
-        });
-        (Project::read(&root), looked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let (source, mut revision) = looked?;
+    let asked = source.ask_revision()?;
+    let project = Project::read(&root);
+    let mut revision = asked.answer()?;
     if let Some(revision) = revision.as_mut().filter(|_| project.wants_tag()) {
         revision.tag = source.tag();
     }

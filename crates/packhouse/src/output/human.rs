@@ -176,7 +176,10 @@ impl Progress {
             if line.started.is_none() {
                 line.started = Some(Instant::now());
                 line.bar.reset_elapsed();
-                line.bar.enable_steady_tick(Duration::from_millis(120));
+                if style.terminal {
+                    // By a thread.
+                    line.bar.enable_steady_tick(Duration::from_millis(120));
+                }
             }
             let done = line.done.join("    ");
             let before = if done.is_empty() { String::new() } else { format!("{done}    ") };

@@ -83,7 +83,7 @@ pub fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> Option<Spec> {
 }
 
 /// Checks what only the format's writer knows (its syntax of relations, its own fields) before anything is
-/// built: it writes the package without its files, to nowhere, uncompressed where the format can.
+/// built: it lays the package out without its files, or writes it so, to nowhere, uncompressed where the format can.
 ///
 /// # Errors
 /// The writer's.
@@ -99,6 +99,9 @@ pub fn check_writable(spec: &Spec, format: Format) -> packhouse_package::Result<
         timestamp: spec.timestamp,
         options,
     };
+    if format.get().parts(&package)?.is_some() {
+        return Ok(());
+    }
     let resources = Resources { threads: std::num::NonZeroUsize::MIN };
     format.get().write(&package, resources, &mut std::io::Cursor::new(Vec::new()))
 }

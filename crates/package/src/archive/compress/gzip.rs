@@ -5,6 +5,8 @@
 //! empty stored block (RFC 1951, 3.2.4); the last one ends the stream. Chunk borders, and so all bytes, do
 //! not depend on who compresses which chunk.
 //!
+//! A stream of one chunk needs no thread: it is compressed where it ends.
+//!
 //! Buffers come back with the results and are used again: with new ones for every chunk, 16 threads took 106 MB,
 //! most of it holes in glibc's heaps, and now 70.
 //!
@@ -55,13 +57,14 @@ pub struct Encoder<W: Write> {
     dictionary: Arc<[u8]>,
     crc: Crc,
     length: u64,
-    jobs: Option<Sender<Job>>,
+    /// How many threads there will be, once there is a chunk and more.
+    count: usize,
+    jobs: Option<Sender<(Job, Answer)>>,
     results: VecDeque<Receiver<io::Result<Compressed>>>,
     /// Empty buffers: for a chunk, and for a compressed one.
     spare: Vec<(Vec<u8>, Vec<u8>)>,
     /// For what the current chunk is compressed to.
     compressed: Vec<u8>,
-    limit: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -77,13 +80,11 @@ pub(super) struct Seam {
 impl Seam {
     /// What holds `tail`, and the end of the member.
     pub(super) fn tail(&self, tail: &[u8]) -> io::Result<Vec<u8>> {
-        let (result, _) = sync_channel(1);
         let job = Job {
             chunk: tail.to_vec(),
             compressed: Vec::with_capacity(tail.len() / 2 + 1024),
             dictionary: Arc::clone(&self.dictionary),
             is_last: true,
-            result,
         };
         let Compressed { mut bytes, crc: crc_of_tail, .. } = compress(self.level, job)?;
         let mut crc = Crc::new();
@@ -112,8 +113,10 @@ struct Job {
     compressed: Vec<u8>,
     dictionary: Arc<[u8]>,
     is_last: bool,
-    result: SyncSender<io::Result<Compressed>>,
 }
+
+/// Where what became of a job goes.
+type Answer = SyncSender<io::Result<Compressed>>;
 
 struct Compressed {
     bytes: Vec<u8>,
@@ -122,38 +125,28 @@ struct Compressed {
 }
 
 impl<W: Write> Encoder<W> {
-    /// Writes the header to `out` and starts the threads.
+    /// Writes the header to `out`.
     pub fn new(level: u8, threads: NonZeroUsize, mut out: W) -> io::Result<Encoder<W>> {
         out.write_all(&header(level))?;
-        let (jobs, queue) = channel::<Job>();
-        let queue = Arc::new(Mutex::new(queue));
-        let count = threads.get().min(MAX_THREADS);
-        let threads = (0..count)
-            .map(|_| {
-                let queue = Arc::clone(&queue);
-                thread::Builder::new().name("gzip".into()).spawn(move || work(level, &queue))
-            })
-            .collect::<io::Result<_>>()?;
         Ok(Encoder {
             level,
             out,
-            chunk: Vec::with_capacity(CHUNK),
+            chunk: Vec::new(),
             dictionary: Arc::default(),
             crc: Crc::new(),
             length: 0,
-            jobs: Some(jobs),
+            count: threads.get().min(MAX_THREADS),
+            jobs: None,
             results: VecDeque::new(),
             spare: Vec::new(),
-            compressed: Vec::with_capacity(COMPRESSED),
-            limit: 2 * count,
-            threads,
+            compressed: Vec::new(),
+            threads: Vec::new(),
         })
     }
 
     /// Compresses the last chunk, writes the trailer and returns `out`.
     pub fn finish(mut self) -> io::Result<W> {
-        self.send(true)?;
-        self.end()?;
+        self.end(true)?;
         let trailer = trailer(&self.crc, self.length);
         self.out.write_all(&trailer)?;
         Ok(self.out)
@@ -161,15 +154,25 @@ impl<W: Write> Encoder<W> {
 
     /// Compresses what there is and leaves the member open.
     pub(super) fn seam(mut self) -> io::Result<(W, Seam)> {
-        if !self.chunk.is_empty() {
-            self.send(false)?;
-        }
-        self.end()?;
+        self.end(false)?;
         let Encoder { level, out, dictionary, crc, length, .. } = self;
         Ok((out, Seam { level, dictionary, crc, length }))
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    /// Compresses the rest: a single chunk here.
+    fn end(&mut self, is_last: bool) -> io::Result<()> {
+        if is_last || !self.chunk.is_empty() {
+            match self.jobs {
+                None => {
+                    let length = self.chunk.len();
+                    self.compressed.reserve(length + length / 256 + 64);
+                    let job = self.take(is_last, Default::default());
+                    let compressed = compress(self.level, job)?;
+                    self.put(compressed)?;
+                }
+                Some(_) => self.send(is_last)?,
+            }
+        }
         while !self.results.is_empty() {
             self.receive()?;
         }
@@ -180,28 +183,53 @@ impl<W: Write> Encoder<W> {
         Ok(())
     }
 
+    /// Has the chunk compressed by the threads.
     fn send(&mut self, is_last: bool) -> io::Result<()> {
         let fresh = || (Vec::with_capacity(CHUNK), Vec::with_capacity(COMPRESSED));
-        let (next_chunk, next_compressed) = self.spare.pop().unwrap_or_else(fresh);
-        let chunk = std::mem::replace(&mut self.chunk, next_chunk);
-        let compressed = std::mem::replace(&mut self.compressed, next_compressed);
-        self.length += chunk.len() as u64;
-        let next: Arc<[u8]> = Arc::from(&chunk[chunk.len().saturating_sub(WINDOW)..]);
-        let dictionary = std::mem::replace(&mut self.dictionary, next);
+        let next = self.spare.pop().unwrap_or_else(fresh);
+        let job = self.take(is_last, next);
         let (result, receiver) = sync_channel(1);
-        let jobs = self.jobs.as_ref().expect("the queue is open until the end");
-        jobs.send(Job { chunk, compressed, dictionary, is_last, result })
-            .map_err(|_| io::Error::other("the compressing threads are gone"))?;
+        self.jobs()?.send((job, result)).map_err(|_| io::Error::other("the compressing threads are gone"))?;
         self.results.push_back(receiver);
-        while self.results.len() >= self.limit {
+        while self.results.len() >= 2 * self.count {
             self.receive()?;
         }
         Ok(())
     }
 
+    /// What was gathered. `next` are the buffers for what follows.
+    fn take(&mut self, is_last: bool, next: (Vec<u8>, Vec<u8>)) -> Job {
+        let chunk = std::mem::replace(&mut self.chunk, next.0);
+        let compressed = std::mem::replace(&mut self.compressed, next.1);
+        self.length += chunk.len() as u64;
+        let window: Arc<[u8]> = Arc::from(&chunk[chunk.len().saturating_sub(WINDOW)..]);
+        let dictionary = std::mem::replace(&mut self.dictionary, window);
+        Job { chunk, compressed, dictionary, is_last }
+    }
+
+    /// Where jobs go; starts the threads.
+    fn jobs(&mut self) -> io::Result<&Sender<(Job, Answer)>> {
+        if self.jobs.is_none() {
+            let (jobs, queue) = channel();
+            let queue = Arc::new(Mutex::new(queue));
+            let level = self.level;
+            for _ in 0..self.count {
+                let queue = Arc::clone(&queue);
+                let thread = thread::Builder::new().name("gzip".into());
+                self.threads.push(thread.spawn(move || work(level, &queue))?);
+            }
+            self.jobs = Some(jobs);
+        }
+        Ok(self.jobs.as_ref().expect("they have been made"))
+    }
+
     fn receive(&mut self) -> io::Result<()> {
         let Some(result) = self.results.pop_front() else { return Ok(()) };
         let compressed = result.recv().map_err(|_| io::Error::other("a compressing thread panicked"))??;
+        self.put(compressed)
+    }
+
+    fn put(&mut self, compressed: Compressed) -> io::Result<()> {
         let Compressed { mut bytes, mut chunk, crc } = compressed;
         self.crc.combine(&crc);
         self.out.write_all(&bytes)?;
@@ -229,14 +257,13 @@ impl<W: Write> Write for Encoder<W> {
     }
 }
 
-fn work(level: u8, queue: &Mutex<Receiver<Job>>) {
+fn work(level: u8, queue: &Mutex<Receiver<(Job, Answer)>>) {
     loop {
         let Ok(queue) = queue.lock() else { return };
-        let Ok(job) = queue.recv() else { return };
+        let Ok((job, answer)) = queue.recv() else { return };
         drop(queue);
-        let result = job.result.clone();
         // Nobody waits for it when the encoder was dropped after an error.
-        let _ = result.send(compress(level, job));
+        let _ = answer.send(compress(level, job));
     }
 }
 

@@ -13,7 +13,11 @@ use std::num::NonZeroUsize;
 use twox_hash::XxHash64;
 use zstd::stream::raw;
 use zstd::stream::zio::Writer;
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{CParameter, Strategy};
+
+/// Up to this long, two blocks, the single-threaded encoder with the same tables writes the same frame: what tells the
+/// two apart is where they cut blocks. It needs neither threads nor room for their jobs.
+pub(super) const ALIKE: usize = 2 * LARGEST - 1;
 
 /// Compresses into one frame.
 pub(super) struct Encoder<W: Write> {
@@ -45,8 +49,17 @@ impl<W: Write> Encoder<W> {
     /// For `size` bytes in all.
     pub(super) fn small(level: u8, size: usize, out: W) -> io::Result<Encoder<W>> {
         let mut encoder = raw::Encoder::new(i32::from(level))?;
-        // At least a block, so that a tail's blocks fit into the window.
-        encoder.set_parameter(CParameter::SrcSizeHint(size.max(LARGEST) as u32))?;
+        // The tables of lower levels are small anyway, and what zstd would take instead compresses 1 % less at level 3.
+        if level >= 5 {
+            // At least a block, so that a tail's blocks fit into the window.
+            encoder.set_parameter(CParameter::SrcSizeHint(size.max(LARGEST) as u32))?;
+        }
+        if level >= 18 {
+            // btultra2 compresses the first block twice, to know what is frequent, and that is most of a small stream.
+            // Without that it takes 17 % to 42 % less time, for 1.1 % less to 1.4 % more bytes (measured on streams
+            // of 40 to 900 kB).
+            encoder.set_parameter(CParameter::Strategy(Strategy::ZSTD_btultra))?;
+        }
         let hash = XxHash64::with_seed(0);
         Ok(Encoder { writer: Writer::new(Checked { out, position: 0 }, encoder), hash, is_empty: true })
     }
@@ -296,6 +309,21 @@ mod tests {
                     assert_eq!(frame.len(), length);
                     assert!(zstd::decode_all(&frame[..]).unwrap() == content, "{size} at {level}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_stream_is_the_same_from_both_encoders() {
+        let content: Vec<u8> =
+            (0..ALIKE as u32).map(|n| (n.wrapping_mul(n / 77) >> 7) as u8 & 0x3f).collect();
+        for level in [1, 3, 4] {
+            for length in [0, 1, 5_000, 130_560, LARGEST - 1, LARGEST + 1, 200_000, ALIKE] {
+                let mut several = Encoder::new(level, NonZeroUsize::MIN, 0, Vec::new()).unwrap();
+                let mut single = Encoder::small(level, length, Vec::new()).unwrap();
+                several.write(&content[..length]).unwrap();
+                single.write(&content[..length]).unwrap();
+                assert!(several.finish().unwrap() == single.finish().unwrap(), "{level}, {length}");
             }
         }
     }
