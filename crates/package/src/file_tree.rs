@@ -6,16 +6,15 @@
 //! of the project overrides.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::Metadata;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
 
-use crate::{Capabilities, Error, PackagePath, Timestamp};
+use crate::{Capabilities, Error, PackagePath, Timestamp, scan};
 
 /// The entries of a package, sorted by the bytes of their paths.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +158,7 @@ impl Entry {
     }
 
     /// What is at `path`, whose metadata these are.
-    fn described(path: &Path, metadata: &Metadata) -> Result<Entry, Error> {
+    pub(crate) fn described(path: &Path, metadata: &Metadata) -> Result<Entry, Error> {
         let kind = metadata.file_type();
         if kind.is_symlink() {
             return Ok(Entry::symlink(fs::read_link(path)?.into_os_string().into_vec()));
@@ -273,31 +272,15 @@ impl FileTree {
         at: Option<&PackagePath>,
         skip: &[&str],
     ) -> Result<(), Error> {
-        let is_skipped = |name: &OsStr| skip.iter().any(|skipped| name.as_bytes() == skipped.as_bytes());
-        // All of them first: each level that is open would be a file that the process has open.
-        let mut items = Vec::new();
-        for item in fs::read_dir(directory)? {
-            let item = item?;
-            let name = item.file_name();
-            if !is_skipped(&name) {
-                // By its name in the open directory: the kernel need not walk there again.
-                items.push((name, item.metadata()?));
-            }
+        let found = scan::below(directory, at, skip)?;
+        if self.0.is_empty() {
+            // They do not contradict each other.
+            self.0 = found.into_iter().collect();
+            return Ok(());
         }
-        for (name, metadata) in items {
-            let on_disk = directory.join(&name);
-            let path = match at {
-                Some(at) => at.join(name.as_bytes()),
-                None => PackagePath::new(name.as_bytes()),
-            }
-            .map_err(|source| Error::Path { on_disk: on_disk.clone(), source })?;
-            let entry = Entry::described(&on_disk, &metadata)?;
-            let is_directory = entry.is_directory();
-            if !(is_directory && self.0.get(&path).is_some_and(Entry::is_directory)) {
-                self.insert(path.clone(), entry)?;
-            }
-            if is_directory {
-                self.add_directory(&on_disk, Some(&path), skip)?;
+        for (path, entry) in found {
+            if !(entry.is_directory() && self.0.get(&path).is_some_and(Entry::is_directory)) {
+                self.insert(path, entry)?;
             }
         }
         Ok(())

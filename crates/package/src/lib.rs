@@ -47,6 +47,7 @@ pub mod path;
 pub mod pattern;
 pub mod relation;
 pub mod rpm;
+mod scan;
 pub mod script;
 pub mod setup;
 pub mod signing;
