@@ -69,7 +69,7 @@ pub(super) fn directory() -> PathBuf {
 /// Ours, then dpkg-deb or rpmbuild, then nfpm.
 pub(super) fn prepare(row: Row) -> Result<Vec<Tool>> {
     let tree = row.case.prepare(&directory())?;
-    let mut tools = vec![packhouse(row, &tree)?, library(row, &tree)?];
+    let mut tools = vec![packhouse(row, &tree)?, packhouse_fpm(row, &tree), library(row, &tree)];
     match row.format {
         Format::Deb => tools.push(dpkg_deb(row, &tree)?),
         Format::Rpm => {
@@ -122,14 +122,50 @@ fn packhouse(row: Row, tree: &Path) -> Result<Tool> {
     Ok(Tool { name: "packhouse".into(), command, output: project.join("pkg"), directory: project })
 }
 
+/// The program that makes a package of a tree and knows of nothing else, as the others do.
+fn packhouse_fpm(row: Row, tree: &Path) -> Tool {
+    let output = directory().join("out/packhouse-fpm");
+    let (format, Compression { name, level }) = (row.format.name(), row.compression);
+    let name = match (row.format, name) {
+        (Format::Deb, "gzip") => "gz",
+        (Format::Deb, "zstd") => "zst",
+        (_, name) => name,
+    };
+    let file = text(&output.join(format!("bench.{format}")));
+    let words = [
+        "fpm",
+        "-f",
+        "-s",
+        "dir",
+        "-t",
+        format,
+        "-n",
+        "bench",
+        "-v",
+        "1.0.0",
+        "-m",
+        "A <a@example.com>",
+        "-p",
+    ];
+    let mut command = vec![text(&root().join("target/release/packhouse"))];
+    command.extend(words.map(str::to_owned));
+    command.extend([
+        file,
+        format!("--{format}-compression={name}"),
+        format!("--{format}-compression-level={level}"),
+    ]);
+    command.extend(["-C".to_owned(), text(tree), ".".to_owned()]);
+    Tool { name: "packhouse fpm".into(), command, output, directory: directory() }
+}
+
 /// The writer alone, without project, Git and manifest (`crates/package/examples/write_together.rs`).
-fn library(row: Row, tree: &Path) -> Result<Tool> {
+fn library(row: Row, tree: &Path) -> Tool {
     let output = directory().join("out/library");
     let file = output.join(format!("bench.{}", row.format.name()));
     let program = root().join("target/release/examples/write_together");
     let Compression { name, level } = row.compression;
     let command = vec![text(&program), format!("{name}:{level}"), text(tree), text(&file)];
-    Ok(Tool { name: "our library".into(), command, output, directory: directory() })
+    Tool { name: "our library".into(), command, output, directory: directory() }
 }
 
 fn dpkg_deb(row: Row, tree: &Path) -> Result<Tool> {
