@@ -23,14 +23,18 @@ pub(super) struct Compression {
     pub(super) level: u8,
 }
 
-/// gzip 9, xz 6: what `dpkg-deb -Z` and rpm's gzip and xz do unasked. zstd 3: zstd's own default and that of
-/// Debian's dpkg-deb before 1.22; 19: Ubuntu's dpkg-deb and Fedora's rpm.
-pub(super) const COMPRESSIONS: [Compression; 4] = [
+/// gzip 9, xz 6: what `dpkg-deb -Z` and rpm's gzip and xz do unasked. xz 2: Packhouse's own default. zstd 3: zstd's own
+/// default and that of Debian's dpkg-deb before 1.22; 19: Ubuntu's dpkg-deb and Fedora's rpm.
+pub(super) const COMPRESSIONS: [Compression; 5] = [
     Compression { name: "gzip", level: 9 },
+    XZ_OF_NFPM,
     Compression { name: "xz", level: 6 },
     Compression { name: "zstd", level: 3 },
     Compression { name: "zstd", level: 19 },
 ];
+
+/// nfpm's xz has no levels, and gives larger packages than xz's level 0 (docs/performance.md).
+const XZ_OF_NFPM: Compression = Compression { name: "xz", level: 2 };
 
 impl Format {
     pub(super) const ALL: [Format; 2] = [Format::Deb, Format::Rpm];
@@ -80,7 +84,9 @@ pub(super) fn prepare(row: Row) -> Result<Vec<Tool>> {
             }
         }
     }
-    tools.push(nfpm(row, &tree)?);
+    if row.compression.name != "xz" || row.compression == XZ_OF_NFPM {
+        tools.push(nfpm(row, &tree)?);
+    }
     Ok(tools)
 }
 
@@ -228,7 +234,6 @@ fn rpmbuild(row: Row, tree: &Path, threads: Option<usize>) -> Result<Tool> {
     Ok(Tool { name, command, output, directory: directory() })
 }
 
-/// nfpm's xz has no levels.
 fn nfpm(row: Row, tree: &Path) -> Result<Tool> {
     let program = install_nfpm()?;
     let output = directory().join("out/nfpm");
