@@ -174,6 +174,8 @@ fn head_of(count: u32) -> String {
 }
 
 fn measure(command: &mut Command) -> Result<(Duration, Duration)> {
+    // What the program before left to be written would be this one's to wait for.
+    Command::new("sync").status()?;
     let begun = Instant::now();
     let mut child = command.stdout(Stdio::null()).spawn().with_context(|| format!("{command:?}"))?;
     let usage = child.wait4()?;
