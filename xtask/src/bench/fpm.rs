@@ -78,7 +78,7 @@ fn tree_of_200_mb(directory: &Path) -> Result<PathBuf> {
     if !directory.join("tree.complete").exists() {
         let _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree)?;
-        copy(&tree, &Limits { files: 5_000, bytes: 200_000_000, largest: 8 << 20 })?;
+        copy(&tree, &Limits { files: 4_000, bytes: 200_000_000, largest: 8 << 20 })?;
         fs::write(directory.join("tree.complete"), "")?;
     }
     Ok(tree)
