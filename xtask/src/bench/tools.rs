@@ -138,28 +138,13 @@ fn packhouse_fpm(row: Row, tree: &Path) -> Tool {
         (_, name) => name,
     };
     let file = text(&output.join(format!("bench.{format}")));
-    let words = [
-        "fpm",
-        "-f",
-        "-s",
-        "dir",
-        "-t",
-        format,
-        "-n",
-        "bench",
-        "-v",
-        "1.0.0",
-        "-m",
-        "A <a@example.com>",
-        "-p",
-    ];
     let mut command = vec![text(&root().join("target/release/packhouse"))];
-    command.extend(words.map(str::to_owned));
-    command.extend([
-        file,
-        format!("--{format}-compression={name}"),
-        format!("--{format}-compression-level={level}"),
-    ]);
+    let words = format!(
+        "fpm -f -s dir -t {format} -n bench -v 1.0.0 -m a@example.com --{format}-compression={name} \
+         --{format}-compression-level={level}"
+    );
+    command.extend(words.split(' ').map(str::to_owned));
+    command.extend(["-p".to_owned(), file]);
     command.extend(["-C".to_owned(), text(tree), ".".to_owned()]);
     Tool { name: "packhouse fpm".into(), command, output, directory: directory() }
 }

@@ -11,6 +11,7 @@
 
 use std::io::{self, Write};
 
+use crate::archive::part::hexadecimal;
 use crate::archive::tar::{Body, pax_record};
 use crate::{Capabilities, Owner, Timestamp};
 
@@ -150,9 +151,4 @@ impl<W: Write> Write for Writer<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -92,5 +92,10 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
 
 /// A digest in hexadecimal.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().flat_map(|byte| digits(*byte).map(char::from)).collect()
+}
+
+/// The digits of a byte in [`hexadecimal`], for what writes many digests into one text.
+pub(crate) fn digits(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 0xf].map(|half| b"0123456789abcdef"[usize::from(half)])
 }

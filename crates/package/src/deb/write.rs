@@ -26,6 +26,7 @@ use super::{control, documents, scripts};
 use crate::archive::ar::{self, SIZE_LIMIT};
 use crate::archive::compress::stored::stored;
 use crate::archive::compress::{Compression, gzip, zstd};
+use crate::archive::part::digits;
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
@@ -407,7 +408,7 @@ fn md5sums(sums: &[(&PackagePath, [u8; 16])]) -> Vec<u8> {
     let mut text = Vec::with_capacity(sums.iter().map(|(path, _)| path.as_bytes().len() + 35).sum());
     for (path, sum) in sums {
         for byte in sum {
-            text.extend([byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+            text.extend(digits(*byte));
         }
         text.extend_from_slice(b"  ");
         text.extend_from_slice(path.as_bytes());

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
+use crate::archive::part::digits;
 use crate::{PackagePath, Timestamp};
 
 /// The first lines: what a line does not say.
@@ -98,8 +99,7 @@ impl Mtree {
     }
 
     fn hexadecimal(&mut self, bytes: &[u8]) {
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        self.text.extend(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+        self.text.extend(bytes.iter().flat_map(|byte| digits(*byte).map(char::from)));
     }
 
     fn push(&mut self, text: std::fmt::Arguments<'_>) {

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use super::header::Header;
 use super::options::FileDigest;
-use super::payload::hexadecimal;
 use super::tag::{file as flag, header as tag, verify};
 use super::{FormatVersion, directories, setup};
 use crate::archive::cpio::{Member, NEWC_LIMIT};
+use crate::archive::part::hexadecimal;
 use crate::together::{Contents, Fact};
 use crate::{Capabilities, Entry, Kind, Mark, Owner, Package, PackagePath, Result, Timestamp};
 

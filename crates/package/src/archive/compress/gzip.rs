@@ -397,6 +397,7 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+    use crate::archive::part::hexadecimal;
 
     #[test]
     fn stored_bytes_come_back() {
@@ -418,7 +419,6 @@ mod tests {
     }
 
     fn list(count: u64, first_digest: u64) -> Vec<u8> {
-        let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let line = |number| {
             let digest: [u8; 32] = placeholder(first_digest + number);
             format!("{}  usr/lib/example/lib/module-{}.so\n", hexadecimal(&digest), number * 7)
