@@ -3,7 +3,6 @@
 //! What is in DIRECTORY goes below the package's root: `DIRECTORY/usr/bin/x` becomes `/usr/bin/x`.
 
 use std::error::Error;
-use std::io::BufWriter;
 use std::path::Path;
 
 use fs_err as fs;
@@ -52,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         timestamp: Timestamp::from_unix(1_684_497_600).ok_or("not a time")?,
         options,
     };
-    let mut file = BufWriter::new(fs::File::create(out)?);
+    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(out)?;
     format.get().write(&package, Resources::all(), &mut file)?;
     Ok(())
 }

@@ -273,10 +273,10 @@ impl Attributes {
                 entry.capabilities = Some(capabilities);
             }
             if let Some(user) = &self.user {
-                entry.owner.user.clone_from(user);
+                entry.owner.user = user.clone().into();
             }
             if let Some(group) = &self.group {
-                entry.owner.group.clone_from(group);
+                entry.owner.group = group.clone().into();
             }
         }
         Ok(true)

@@ -2,14 +2,14 @@
 //! by themselves ([`with_reader`]; the others read [together](crate::together)).
 
 use std::io::{self, Read};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use rustix::fs::{FileType, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 
 use crate::error::Change;
 use crate::together::Contents;
@@ -63,13 +63,47 @@ pub(crate) struct Opened<'a> {
     before: Stat,
 }
 
-impl<'a> Opened<'a> {
+/// Opens files, most of them in the directory of the one before: that is kept open, and the kernel need not walk there
+/// again.
+#[derive(Default)]
+pub(crate) struct Opener<'a> {
+    /// That of the last file.
+    directory: Option<&'a Path>,
+    /// Open when a second file was in it.
+    descriptor: Option<OwnedFd>,
+}
+
+impl<'a> Opener<'a> {
     /// Opens the file at `path`.
-    pub(crate) fn open(path: &'a Path) -> Result<Opened<'a>> {
-        let (file, before) = open(path)?;
+    pub(crate) fn open(&mut self, path: &'a Path) -> Result<Opened<'a>> {
+        let (file, before) = match self.in_directory(path) {
+            Some(file) => checked(file, path)?,
+            None => open(path)?,
+        };
         Ok(Opened { path, file, before })
     }
 
+    /// The file, if its directory is that of the last one and has it; if not, `open` says why.
+    fn in_directory(&mut self, path: &'a Path) -> Option<fs::File> {
+        let directory = path.parent();
+        if directory.map(Path::as_os_str) != self.directory.map(Path::as_os_str) {
+            *self = Opener { directory, descriptor: None };
+            return None;
+        }
+        let descriptor = match self.descriptor.take() {
+            Some(descriptor) => descriptor,
+            None => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                rustix::fs::open(directory?, flags, Mode::empty()).ok()?
+            }
+        };
+        let file = rustix::fs::openat(&descriptor, path.file_name()?, OPEN, Mode::empty()).ok()?;
+        self.descriptor = Some(descriptor);
+        Some(fs::File::from_parts(file.into(), path))
+    }
+}
+
+impl Opened<'_> {
     /// Reads into `into`, which is not longer than what is missing of `size` bytes when `done` have been read.
     pub(crate) fn read(&mut self, into: &mut [u8], size: u64, done: u64) -> Result<usize> {
         while !into.is_empty() {
@@ -150,11 +184,15 @@ fn stat(file: &fs::File) -> io::Result<Stat> {
     Ok(rustix::fs::fstat(file.file().as_fd())?)
 }
 
+const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
 fn open(path: &Path) -> Result<(fs::File, Stat)> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut options = fs::OpenOptions::new();
-    options.read(true).custom_flags(flags.bits().cast_signed());
-    let file = options.open(path)?;
+    options.read(true).custom_flags(OPEN.bits().cast_signed());
+    checked(options.open(path)?, path)
+}
+
+fn checked(file: fs::File, path: &Path) -> Result<(fs::File, Stat)> {
     let stat = stat(&file)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Error::SpecialFile { path: path.into(), what: "no longer a file" });

@@ -5,7 +5,8 @@
 //! whoever checked it out: directories 0755, files 0755 when their owner may execute them, else 0644; a rule
 //! of the project overrides.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -90,18 +91,25 @@ pub enum Content {
     Bytes(Arc<[u8]>),
 }
 
-/// User and group by name.
+/// User and group by name. The names of most, `root`, take no memory of their own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// The user's name.
-    pub user: String,
+    pub user: Cow<'static, str>,
     /// The group's name.
-    pub group: String,
+    pub group: Cow<'static, str>,
+}
+
+impl Owner {
+    /// The user and the group of these names.
+    pub fn new(user: impl Into<Cow<'static, str>>, group: impl Into<Cow<'static, str>>) -> Owner {
+        Owner { user: user.into(), group: group.into() }
+    }
 }
 
 impl Default for Owner {
     fn default() -> Owner {
-        Owner { user: "root".into(), group: "root".into() }
+        Owner::new("root", "root")
     }
 }
 
@@ -226,14 +234,10 @@ impl FileTree {
     /// # Errors
     /// When a file would replace a directory that holds something, or something would lie below a file.
     pub fn insert(&mut self, path: PackagePath, entry: Entry) -> Result<(), Error> {
-        let mut above = path.parent();
-        while let Some(directory) = above {
-            match self.0.get(&directory) {
-                // What leads there was looked at when it was put in.
-                Some(entry) if entry.is_directory() => break,
-                Some(_) => return Err(Error::BelowFile { path, file: directory }),
-                None => above = directory.parent(),
-            }
+        let above = path.directories().find_map(|directory| self.0.get_key_value(directory));
+        // What leads to a directory was looked at when that was put in.
+        if let Some((file, _)) = above.filter(|(_, entry)| !entry.is_directory()) {
+            return Err(Error::BelowFile { file: file.clone(), path });
         }
         if !entry.is_directory() && self.is_occupied_directory(&path) {
             return Err(Error::ReplacesDirectory { path });
@@ -252,7 +256,7 @@ impl FileTree {
 
     fn is_occupied_directory(&self, path: &PackagePath) -> bool {
         let after = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
-        let mut alike = self.0.range(after).map(|(other, _)| other.as_bytes());
+        let mut alike = self.0.range::<PackagePath, _>(after).map(|(other, _)| other.as_bytes());
         // `a.b` sorts between `a` and `a/b`.
         alike
             .by_ref()
@@ -272,7 +276,7 @@ impl FileTree {
         at: Option<&PackagePath>,
         skip: &[&str],
     ) -> Result<(), Error> {
-        let found = scan::below(directory, at, skip)?;
+        let found = scan::below(directory, at, skip, &Entry::described)?;
         if self.0.is_empty() {
             // They do not contradict each other.
             self.0 = found.into_iter().collect();
@@ -286,27 +290,44 @@ impl FileTree {
         Ok(())
     }
 
+    /// The tree below `directory`, at `at` (the root for `None`): every file, link and directory as `describe` makes it of
+    /// a path, which is not followed, and its metadata. Several threads look at a large tree.
+    ///
+    /// # Errors
+    /// As `describe`, and a name that no package can hold; of several, that in the directory whose path comes first.
+    pub fn described(
+        directory: &Path,
+        at: Option<&PackagePath>,
+        describe: &(dyn Fn(&Path, &Metadata) -> Result<Entry, Error> + Sync),
+    ) -> Result<FileTree, Error> {
+        Ok(FileTree(scan::below(directory, at, &[], describe)?.into_iter().collect()))
+    }
+
     /// Adds the directories that lead to entries and are not named themselves.
     pub fn complete(&mut self) {
-        let mut missing = Vec::new();
+        let missing = self.leading_directories(&[]);
+        self.0.extend(missing.into_iter().map(|directory| (directory, Entry::directory())));
+    }
+
+    /// The directories that lead to entries and are neither in the tree nor in one of `others`.
+    pub(crate) fn leading_directories(&self, others: &[&FileTree]) -> BTreeSet<PackagePath> {
+        let is_known = |directory: &[u8]| {
+            self.0.contains_key(directory) || others.iter().any(|tree| tree.0.contains_key(directory))
+        };
+        let mut missing = BTreeSet::new();
         let mut last = None;
         for path in self.0.keys() {
-            let mut above = path.parent();
-            if above == last {
+            // Most paths are in the directory of the one before.
+            let mut directories = path.directories().peekable();
+            if directories.peek() == last.as_ref() {
                 continue;
             }
-            last.clone_from(&above);
-            while let Some(directory) = above {
-                if self.0.contains_key(&directory) {
-                    break;
-                }
-                above = directory.parent();
-                missing.push(directory);
+            last = directories.peek().copied();
+            for directory in directories.take_while(|directory| !is_known(directory)) {
+                missing.insert(PackagePath::of_directory(directory));
             }
         }
-        for directory in missing {
-            self.0.entry(directory).or_insert_with(Entry::directory);
-        }
+        missing
     }
 
     /// Removes what `is_meant` names, and everything below it.
@@ -393,5 +414,15 @@ impl FileTree {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl IntoIterator for FileTree {
+    type Item = (PackagePath, Entry);
+    type IntoIter = std::collections::btree_map::IntoIter<PackagePath, Entry>;
+
+    /// Every entry, sorted by path.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }

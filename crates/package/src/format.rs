@@ -1,7 +1,7 @@
 //! The formats: one trait, one list.
 
 use std::fmt;
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::num::NonZeroUsize;
 
 use crate::archive::compress::Compression;
@@ -63,10 +63,11 @@ impl Resources {
     }
 }
 
-/// Where a package is written to: streamed, then a few places of fixed size filled in.
-pub trait Output: Write + Seek {}
+/// Where a package is written to: streamed, then a few places of fixed size filled in. What was written may be read
+/// again, and moved.
+pub trait Output: Read + Write + Seek {}
 
-impl<T: Write + Seek> Output for T {}
+impl<T: Read + Write + Seek> Output for T {}
 
 /// A package format. Everything known about it is behind this trait, in its own folder.
 pub trait PackageFormat: Send + Sync {
@@ -82,7 +83,7 @@ pub trait PackageFormat: Send + Sync {
     /// When the format cannot spell the name or version.
     fn file_name(&self, metadata: &Metadata, options: &Options) -> Result<String>;
 
-    /// Writes the package to `out`, which must be empty and positioned at its start.
+    /// Writes the package to `out`, which must be empty and positioned at its start; a file is opened for reading, too.
     ///
     /// # Errors
     /// When a file cannot be read or changes while it is read, when `out` fails, and when the format cannot

@@ -1,5 +1,6 @@
 //! Where a file of a package goes, checked once.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 /// The path of a file in a package: relative to the root, without `.`, `..` or empty components.
@@ -84,8 +85,18 @@ impl PackagePath {
 
     /// The directory that holds it; `None` for an entry of the root.
     pub fn parent(&self) -> Option<PackagePath> {
-        let slash = self.0.iter().rposition(|byte| *byte == b'/')?;
-        Some(PackagePath(self.0[..slash].into()))
+        directory(&self.0).map(PackagePath::of_directory)
+    }
+
+    /// The directories that lead to it, the nearest first. They are parts of this path, so that a tree can be asked for
+    /// each without a copy.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::successors(directory(&self.0), |path| directory(path))
+    }
+
+    /// One of the [`directories`](PackagePath::directories) of a path.
+    pub(crate) fn of_directory(path: &[u8]) -> PackagePath {
+        PackagePath(path.into())
     }
 
     /// Its last component.
@@ -109,6 +120,17 @@ impl PackagePath {
             Some(rest) => directory.is_empty() || rest.is_empty() || rest[0] == b'/',
             None => false,
         }
+    }
+}
+
+fn directory(path: &[u8]) -> Option<&[u8]> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    Some(&path[..slash])
+}
+
+impl Borrow<[u8]> for PackagePath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 

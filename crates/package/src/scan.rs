@@ -2,6 +2,7 @@
 //! several threads look into the directories of a large tree.
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -18,14 +19,24 @@ const ALONE: usize = 500;
 /// More threads wait for each other in the kernel.
 const MOST_THREADS: usize = 4;
 
+/// Makes an entry of what is at a path, not followed, whose metadata these are.
+pub(crate) type Describe<'a> = &'a (dyn Fn(&Path, &Metadata) -> Result<Entry, Error> + Sync);
+
 /// A directory, and where it is in the package; `None` is the root.
 struct Directory {
     on_disk: PathBuf,
     at: Option<PackagePath>,
+    /// Where what it holds goes in [`State::contents`].
+    number: usize,
 }
 
-/// What a directory holds, and those in it that are to be looked into.
-type Contents = (Vec<(PackagePath, Entry)>, Vec<Directory>);
+/// What a directory holds, sorted by name.
+#[derive(Default)]
+struct Contents {
+    entries: Vec<(PackagePath, Entry)>,
+    /// Which of them are directories, and their numbers.
+    directories: Vec<(usize, usize)>,
+}
 
 /// What the threads share.
 #[derive(Default)]
@@ -33,13 +44,17 @@ struct State {
     waiting: Vec<Directory>,
     /// How many directories threads are looking into.
     under_way: usize,
-    found: Vec<(PackagePath, Entry)>,
+    /// Of each directory, by its number.
+    contents: Vec<Contents>,
+    /// How many entries there are in these.
+    found: usize,
     /// Of the directory whose path is the first.
     failure: Option<(Option<PackagePath>, Error)>,
 }
 
 struct Scan<'a> {
     skip: &'a [&'a str],
+    describe: Describe<'a>,
     state: Mutex<State>,
     /// Directories wait, or there will be no more.
     changed: Condvar,
@@ -49,15 +64,17 @@ struct Scan<'a> {
 /// are not followed.
 ///
 /// # Errors
-/// As [`Entry::from_disk`]; a name that no package can hold. Of several errors, the one whose directory comes first.
+/// As `describe`; a name that no package can hold. Of several errors, the one whose directory comes first.
 pub(crate) fn below(
     directory: &Path,
     at: Option<&PackagePath>,
     skip: &[&str],
+    describe: Describe<'_>,
 ) -> Result<Vec<(PackagePath, Entry)>, Error> {
-    let first = Directory { on_disk: directory.to_owned(), at: at.cloned() };
-    let state = State { waiting: vec![first], ..State::default() };
-    let scan = Scan { skip, state: Mutex::new(state), changed: Condvar::new() };
+    let first = Directory { on_disk: directory.to_owned(), at: at.cloned(), number: 0 };
+    let contents = vec![Contents::default()];
+    let state = State { waiting: vec![first], contents, ..State::default() };
+    let scan = Scan { skip, describe, state: Mutex::new(state), changed: Condvar::new() };
     if !scan.work(ALONE) {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_THREADS);
         thread::scope(|scope| {
@@ -67,12 +84,43 @@ pub(crate) fn below(
             scan.work(usize::MAX);
         });
     }
-    let State { mut found, failure, .. } = scan.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let State { mut contents, found, failure, .. } =
+        scan.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, error)) = failure {
         return Err(error);
     }
-    found.sort_by(|(path, _), (other, _)| path.cmp(other));
-    Ok(found)
+    let mut sorted = Vec::with_capacity(found);
+    put(&mut contents, 0, &mut sorted);
+    Ok(sorted)
+}
+
+/// Puts what the directory of this number holds, and what is below it, in the order of paths. That is nearly the order
+/// in which directories are gone through; but `a/b` comes after `a-b` and `a.b`, because a slash does.
+fn put(contents: &mut [Contents], number: usize, sorted: &mut Vec<(PackagePath, Entry)>) {
+    let Contents { entries, directories } = std::mem::take(&mut contents[number]);
+    let mut directories = directories.into_iter().peekable();
+    // Directories whose contents come later; of the last one, first.
+    let mut later: Vec<(PackagePath, usize)> = Vec::new();
+    for (at, (path, entry)) in entries.into_iter().enumerate() {
+        while let Some((_, number)) = later.pop_if(|(directory, _)| is_behind(&path, directory)) {
+            put(contents, number, sorted);
+        }
+        if let Some((_, number)) = directories.next_if(|(other, _)| *other == at) {
+            later.push((path.clone(), number));
+        }
+        sorted.push((path, entry));
+    }
+    for (_, number) in later.into_iter().rev() {
+        put(contents, number, sorted);
+    }
+}
+
+/// Whether `path`, which is not in `directory` and comes after it, comes after what is in it, too.
+fn is_behind(path: &PackagePath, directory: &PackagePath) -> bool {
+    match path.as_bytes().strip_prefix(directory.as_bytes()) {
+        Some([next, ..]) => *next > b'/',
+        _ => true,
+    }
 }
 
 impl Scan<'_> {
@@ -92,22 +140,32 @@ impl Scan<'_> {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            if state.found.len() >= most {
+            if state.found >= most {
                 state.waiting.push(directory);
                 return false;
             }
             state.under_way += 1;
             drop(state);
-            let contents = look_into(&directory, self.skip);
+            let contents = self.look_into(&directory);
             state = self.lock();
             state.under_way -= 1;
             match contents {
-                Ok((found, directories)) => {
-                    state.found.extend(found);
+                Ok(entries) => {
+                    state.found += entries.len();
+                    let mut directories = Vec::new();
+                    for (at, (path, _)) in
+                        entries.iter().enumerate().filter(|(_, (_, entry))| entry.is_directory())
+                    {
+                        let number = state.contents.len();
+                        state.contents.push(Contents::default());
+                        directories.push((at, number));
+                        let on_disk = directory.on_disk.join(OsStr::from_bytes(path.file_name()));
+                        state.waiting.push(Directory { on_disk, at: Some(path.clone()), number });
+                    }
                     if !directories.is_empty() {
-                        state.waiting.extend(directories);
                         self.changed.notify_all();
                     }
+                    state.contents[directory.number] = Contents { entries, directories };
                 }
                 Err(error) if state.failure.as_ref().is_none_or(|(first, _)| directory.at < *first) => {
                     state.failure = Some((directory.at, error));
@@ -116,35 +174,31 @@ impl Scan<'_> {
             }
         }
     }
-}
 
-fn look_into(directory: &Directory, skip: &[&str]) -> Result<Contents, Error> {
-    let is_skipped = |name: &OsStr| skip.iter().any(|skipped| name.as_bytes() == skipped.as_bytes());
-    let mut items = Vec::new();
-    for item in fs::read_dir(&directory.on_disk)? {
-        let item = item?;
-        let name = item.file_name();
-        if !is_skipped(&name) {
-            // By its name in the open directory: the kernel need not walk there again.
-            items.push((name, item.metadata()?));
+    fn look_into(&self, directory: &Directory) -> Result<Vec<(PackagePath, Entry)>, Error> {
+        let is_skipped = |name: &OsStr| self.skip.iter().any(|skipped| name.as_bytes() == skipped.as_bytes());
+        let mut items = Vec::new();
+        for item in fs::read_dir(&directory.on_disk)? {
+            let item = item?;
+            let name = item.file_name();
+            if !is_skipped(&name) {
+                // By its name in the open directory: the kernel need not walk there again.
+                items.push((name, item.metadata()?));
+            }
         }
+        items.sort_by(|(name, _), (other, _)| name.cmp(other));
+        let mut found = Vec::with_capacity(items.len());
+        for (name, metadata) in items {
+            let on_disk = directory.on_disk.join(&name);
+            let path = match &directory.at {
+                Some(at) => at.join(name.as_bytes()),
+                None => PackagePath::new(name.as_bytes()),
+            }
+            .map_err(|source| Error::Path { on_disk: on_disk.clone(), source })?;
+            found.push((path, (self.describe)(&on_disk, &metadata)?));
+        }
+        Ok(found)
     }
-    items.sort_by(|(name, _), (other, _)| name.cmp(other));
-    let (mut found, mut directories) = (Vec::with_capacity(items.len()), Vec::new());
-    for (name, metadata) in items {
-        let on_disk = directory.on_disk.join(&name);
-        let path = match &directory.at {
-            Some(at) => at.join(name.as_bytes()),
-            None => PackagePath::new(name.as_bytes()),
-        }
-        .map_err(|source| Error::Path { on_disk: on_disk.clone(), source })?;
-        let entry = Entry::described(&on_disk, &metadata)?;
-        if entry.is_directory() {
-            directories.push(Directory { on_disk, at: Some(path.clone()) });
-        }
-        found.push((path, entry));
-    }
-    Ok((found, directories))
 }
 
 #[cfg(test)]
@@ -170,7 +224,7 @@ mod tests {
     fn several_threads_find_everything_once_and_in_order() {
         let tree = tree();
         let at = PackagePath::new("opt/x").unwrap();
-        let found = below(tree.path(), Some(&at), &["7"]).unwrap();
+        let found = below(tree.path(), Some(&at), &["7"], &Entry::described).unwrap();
         assert!(found.len() > 2 * ALONE, "{}", found.len());
         assert!(found.is_sorted_by(|(path, _), (next, _)| path < next));
         assert_eq!(found.iter().filter(|(_, entry)| entry.is_file()).count(), 40 * 29);
@@ -181,13 +235,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_below_a_directory_comes_behind_names_that_go_on_before_a_slash() {
+        let tree = tempfile::tempdir().unwrap();
+        let files = ["a/c/x", "a/c-d", "a/c.e/y", "a!/x", "a-/b/x", "a-/b.x", "a.b", "a.b-", "a0/x", "ab"];
+        for file in files {
+            fs::create_dir_all(tree.path().join(file).parent().unwrap()).unwrap();
+            fs::write(tree.path().join(file), b"").unwrap();
+        }
+        let found = below(tree.path(), None, &[], &Entry::described).unwrap();
+        assert!(found.is_sorted_by(|(path, _), (next, _)| path < next), "{found:?}");
+        let directories = ["a", "a/c", "a/c.e", "a!", "a-", "a-/b", "a0"];
+        assert_eq!(found.len(), files.len() + directories.len());
+    }
+
+    #[test]
     fn of_several_errors_the_first_is_said() {
         let tree = tree();
         for name in ["a2/b2/x", "a1/b1/x", "a1/b1/c1/z", "a1/b1/w"] {
             UnixListener::bind(tree.path().join(name)).unwrap();
         }
         for _ in 0..10 {
-            let error = below(tree.path(), None, &[]).unwrap_err();
+            let error = below(tree.path(), None, &[], &Entry::described).unwrap_err();
             assert!(error.to_string().contains("a1/b1/w"), "{error}");
         }
     }

@@ -109,7 +109,7 @@ impl<'a> Files<'a> {
         let Attributes { mode, user, group, modified } = attributes;
         // The number of root has no name in some archives.
         let name = |name: String| if name == "0" || name.is_empty() { "root".to_owned() } else { name };
-        let owner = Owner { user: name(user), group: name(group) };
+        let owner = Owner::new(name(user), name(group));
         let modified = matches!(kind, Kind::File { .. }).then(|| Timestamp::from_unix(modified)).flatten();
         let inherited = Inherited { modified, ..Inherited::default() };
         let entry = Entry { kind, mode, owner, inherited, ..Entry::directory() };

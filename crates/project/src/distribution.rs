@@ -18,6 +18,7 @@ pub struct Distribution {
     pub title: String,
     format: String,
     zstd_since: Option<String>,
+    xz_control_since: Option<String>,
     rsa256_since: Option<String>,
     clients: BTreeMap<String, String>,
     image: String,
@@ -65,6 +66,10 @@ impl Distribution {
         self.zstd_since.as_deref().is_some_and(|since| compare(version, since) != Ordering::Less)
     }
 
+    fn reads_xz_control(&self, version: &str) -> bool {
+        self.xz_control_since.as_deref().is_none_or(|since| is_since(version, since))
+    }
+
     fn reads_rsa256(&self, version: &str) -> bool {
         self.rsa256_since.as_deref().is_none_or(|since| is_since(version, since))
     }
@@ -77,6 +82,12 @@ pub fn compression(target: &Target) -> Compression {
         Some(distribution) if distribution.reads_zstd(&target.version) => Compression::ZSTD,
         _ => Compression::XZ,
     }
+}
+
+/// Whether the target's dpkg reads a control archive in xz; that of a distribution that is not in the table does.
+pub fn reads_xz_control(target: &Target) -> bool {
+    Distribution::find(&target.distribution)
+        .is_none_or(|distribution| distribution.reads_xz_control(&target.version))
 }
 
 /// Which signatures inside packages the target's package manager reads; of a distribution that is not in the table, all that
@@ -140,6 +151,20 @@ mod tests {
             ("gentoo", "1", Compression::XZ),
         ] {
             assert_eq!(compression(&target(distribution, version)), wanted, "{distribution} {version}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_get_a_control_archive_in_gzip() {
+        for (distribution, version, reads) in [
+            ("ubuntu", "14.04", false),
+            ("ubuntu", "16.04", true),
+            ("debian", "7", false),
+            ("debian", "11", true),
+            ("mint", "1", true),
+        ] {
+            let target = target(distribution, version);
+            assert_eq!(reads_xz_control(&target), reads, "{distribution} {version}");
         }
     }
 

@@ -92,13 +92,10 @@ fn compression(package: &Package) -> Result<Compression> {
 /// What Packhouse adds to the files, with the directories that lead to it and to them.
 fn added(package: &Package) -> Result<FileTree> {
     let mut tree = protected::missing(package)?;
-    let mut above: Vec<PackagePath> =
-        package.files.iter().chain(tree.iter()).filter_map(|(path, _)| path.parent()).collect();
-    while let Some(directory) = above.pop() {
-        if package.files.entry(&directory).is_none() && tree.entry(&directory).is_none() {
-            above.extend(directory.parent());
-            tree.insert(directory, Entry::directory())?;
-        }
+    let mut leading = package.files.leading_directories(&[&tree]);
+    leading.extend(tree.leading_directories(&[&package.files]));
+    for directory in leading {
+        tree.insert(directory, Entry::directory())?;
     }
     Ok(tree)
 }
@@ -138,7 +135,12 @@ fn check(path: &PackagePath, entry: &Entry) -> Result<()> {
             || name.contains(|c: char| c.is_control() || c == ':')
         {
             let reason = "a user's or group's name has 1 to 31 bytes, no `:` and no control character";
-            return Err(Error::Option { format: "apk", option: "the owner", value: name.clone(), reason });
+            return Err(Error::Option {
+                format: "apk",
+                option: "the owner",
+                value: name.to_string(),
+                reason,
+            });
         }
     }
     Ok(())

@@ -4,11 +4,9 @@
 //! does not define and dpkg keeps, stand before `Description`; the user's own fields come last. A value's
 //! further lines start with a space, an empty one is ` .`.
 
-use std::collections::BTreeMap;
-
 use super::{Options, relation};
 use crate::file_tree::Kind;
-use crate::{Entry, Error, Metadata, PackageName, PackagePath, Result, Version};
+use crate::{Entry, Error, Metadata, PackageName, Result, Version};
 
 /// A package's name in a deb: lower-cased, `_` replaced by `-` (Policy 5.6.7 allows neither).
 pub(super) fn package_name(name: &PackageName) -> String {
@@ -54,8 +52,8 @@ pub(super) fn file_name(metadata: &Metadata) -> Result<String> {
 
 /// What the package takes when installed, in KiB: every file and link rounded up, 1 for anything else and
 /// for the root (dpkg-gencontrol, `$scan_installed_size`; deb-substvars(5), `Installed-Size`).
-pub(super) fn installed_size(entries: &BTreeMap<&PackagePath, &Entry>) -> u64 {
-    let sizes = entries.values().map(|entry| match &entry.kind {
+pub(super) fn installed_size<'a>(entries: impl Iterator<Item = &'a Entry>) -> u64 {
+    let sizes = entries.map(|entry| match &entry.kind {
         Kind::File { size, .. } => size.div_ceil(1024),
         Kind::Symlink { target } => (target.len() as u64).div_ceil(1024),
         Kind::Directory => 1,

@@ -37,6 +37,8 @@ pub struct Options {
     pub check_errors: bool,
     /// `foo = 1.2.3` becomes `foo (>= 1.2.3), foo (<< 1.2.4)`.
     pub ignore_release_in_dependencies: bool,
+    /// The control archive is gzip where the data archive is xz: dpkg before 1.17.6 reads no other (deb(5)).
+    pub gzip_control: bool,
     /// The control archive as it stands, instead of what Packhouse makes of everything else.
     pub verbatim: Option<Verbatim>,
 }

@@ -3,13 +3,13 @@
 //! | member | content |
 //! |---|---|
 //! | `debian-binary` | `2.0` |
-//! | `control.tar.gz` or `.zst` | `control`, `md5sums`, `conffiles`, maintainer scripts … |
+//! | `control.tar.gz`, `.xz` or `.zst` | `control`, `md5sums`, `conffiles`, maintainer scripts … |
 //! | `data.tar`, `.gz`, `.xz` or `.zst` | the files, names starting with `./` |
 //!
 //! `control.tar` comes first and holds the MD5 sum of every file, so the files would have to be read twice, or
 //! the compressed files kept somewhere. But the sums' *length* is known, and nearly what they compress to: its
 //! place is kept for placeholders and filled when the sums are known (see `gzip::padded`). That keeps packaging
-//! free of temporary files. Every dpkg reads gzip; one that reads zstd reads it in both.
+//! free of temporary files. With xz, `data.tar` is moved instead: compressing placeholders takes longer than that.
 //!
 //! `data.tar` has the project's files first; what Packhouse adds, which names the version, comes last, so that
 //! packages with the same files share all but the end (see [`crate::together`]). dpkg takes them in any order, as
@@ -18,23 +18,25 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{SeekFrom, Write as _};
+use std::num::NonZeroUsize;
 
 use md5::{Digest as _, Md5};
 
 use super::accounts::Accounts;
 use super::{control, documents, scripts};
 use crate::archive::ar::{self, SIZE_LIMIT};
-use crate::archive::compress::stored::stored;
-use crate::archive::compress::{Compression, gzip, zstd};
+use crate::archive::compress::{Compression, Encoder, gzip, zstd};
 use crate::archive::part::digits;
 use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
 use crate::together::{Archive, Contents, Digest, Hashing, Parts, Stream, Written};
-use crate::{Content, Entry, Error, FileTree, Owner, Package, PackagePath, Result, Timestamp, deb, sysusers};
+use crate::{
+    Content, Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, Timestamp, deb, sysusers,
+};
 
-/// Every entry of the package, by path.
-type Entries<'a> = BTreeMap<&'a PackagePath, &'a Entry>;
+/// Every entry of the package, sorted by path.
+type Entries<'a> = Vec<(&'a PackagePath, &'a Entry)>;
 
 /// Members of control.tar, by name: mode and bytes.
 type Control = BTreeMap<String, (u16, Vec<u8>)>;
@@ -48,10 +50,11 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         added = documents::missing(package)?;
         added.extend(sysusers::missing(package)?)?;
     }
-    let leading = directories(&package.files, &[&package.files]);
-    for (path, entry) in directories(&added, &[&package.files, &added]) {
-        if !leading.contains_key(&path) {
-            added.insert(path, entry)?;
+    // dpkg makes no directory that the package does not name.
+    let leading = package.files.leading_directories(&[]);
+    for directory in added.leading_directories(&[&package.files]) {
+        if !leading.contains(&directory) {
+            added.insert(directory, Entry::directory())?;
         }
     }
     // In order: a directory that nobody named precedes what is in it.
@@ -64,41 +67,41 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         }
     }
     let is_complete = leading.is_empty();
-    for (path, entry) in leading {
-        head.push(Item { path: Cow::Owned(path), entry: Cow::Owned(entry), link: None });
+    for path in leading {
+        head.push(Item { path: Cow::Owned(path), entry: Cow::Owned(Entry::directory()), link: None });
     }
     if !is_complete {
         head.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
-    let all = || head.iter().map(|item| (&*item.path, &*item.entry)).chain(added.iter());
-    let entries: Entries<'_> = all().collect();
-    if let Some(path) = entries.keys().find(|path| path.as_bytes().contains(&b'\n')) {
+    let mut entries: Entries<'_> = head.iter().map(|item| (&*item.path, &*item.entry)).collect();
+    put_in(&mut entries, added.iter());
+    if let Some((path, _)) = entries.iter().find(|(path, _)| path.as_bytes().contains(&b'\n')) {
         // `tarobject` in dpkg's src/main/archives.c; and `md5sums` is made of lines.
         let reason = "dpkg installs no file with a line break in its name";
         return Err(Error::FileName { path: (**path).clone(), format: "deb", reason });
     }
     let default_owner = match verbatim {
-        Some(verbatim) if verbatim.is_numeric => Owner { user: String::new(), group: String::new() },
+        Some(verbatim) if verbatim.is_numeric => Owner::new("", ""),
         _ => package.options.deb.owner.clone().unwrap_or_default(),
     };
-    for entry in entries.values() {
+    for (_, entry) in &entries {
         match owner(entry, &default_owner) {
             by_number if *by_number == default_owner && verbatim.is_some_and(|it| it.is_numeric) => {}
             owner => check_owner(owner)?,
         }
     }
-    let once: Entries<'_> = all().filter(|(path, _)| !links.contains_key(path)).collect();
     let (conffiles, control) = match verbatim {
         // Whoever wrote the list of configuration files says which these are.
         Some(verbatim) => (BTreeSet::new(), verbatim.members.clone()),
         None => {
             let conffiles: BTreeSet<PackagePath> = conffiles(&entries)?.into_iter().cloned().collect();
-            let control = control_members(package, &entries, control::installed_size(&once), &conffiles)?;
+            let once = entries.iter().filter(|(path, _)| !links.contains_key(path)).map(|(_, entry)| *entry);
+            let control = control_members(package, &entries, control::installed_size(once), &conffiles)?;
             (conffiles, control)
         }
     };
-    drop((entries, once));
+    drop(entries);
 
     let mut deb = Deb {
         timestamp: package.timestamp,
@@ -109,12 +112,15 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         conffiles,
         control,
         is_verbatim: verbatim.is_some(),
+        has_gzip_control: package.options.deb.gzip_control,
         reserved: 0,
         start: 0,
     };
-    let placeholders: Vec<[u8; 16]> = (0..deb.data.items.len() as u64).map(gzip::placeholder).collect();
-    let tar = deb.control_tar(&placeholders)?;
-    deb.reserved = deb.reserve(&tar)?;
+    if !matches!(deb.control_compression(), Compression::Xz(_)) {
+        let placeholders: Vec<[u8; 16]> = (0..deb.data.items.len() as u64).map(gzip::placeholder).collect();
+        let tar = deb.control_tar(&placeholders)?;
+        deb.reserved = deb.reserve(&tar)?;
+    }
     deb.start = deb.front(&vec![0; deb.reserved], 0)?.len() as u64;
     Ok(Box::new(deb))
 }
@@ -129,7 +135,8 @@ struct Deb<'a> {
     /// Without `md5sums`.
     control: Control,
     is_verbatim: bool,
-    /// The length of control.tar, compressed.
+    has_gzip_control: bool,
+    /// The length that is kept for control.tar, compressed; 0 where it is not known before.
     reserved: usize,
     start: u64,
 }
@@ -188,26 +195,43 @@ impl Parts for Deb<'_> {
             std::io::Error::other("control.tar takes more than was reserved for it; please report this")
         })?;
         let front = self.front(&control, size)?;
-        out.seek(SeekFrom::Start(self.start + archive.size))?;
+        let start = front.len() as u64;
+        move_back(out, self.start, archive.size, start)?;
+        out.seek(SeekFrom::Start(start + archive.size))?;
         out.write_all(&tail)?;
         out.write_all(ar::padding(size))?;
         out.seek(SeekFrom::Start(0))?;
         out.write_all(&front)?;
-        out.seek(SeekFrom::Start(self.start + size + ar::padding(size).len() as u64))?;
+        out.seek(SeekFrom::Start(start + size + ar::padding(size).len() as u64))?;
         Ok(())
     }
 }
 
+/// Moves `size` bytes at `from` to `to`, which does not come before it.
+fn move_back(out: &mut dyn Output, from: u64, size: u64, to: u64) -> Result<()> {
+    let mut buffer = vec![0; if from == to { 0 } else { 1 << 20 }];
+    let mut left = if from == to { 0 } else { size };
+    while left > 0 {
+        let count = left.min(buffer.len() as u64);
+        left -= count;
+        let piece = &mut buffer[..count as usize];
+        out.seek(SeekFrom::Start(from + left))?;
+        out.read_exact(piece)?;
+        out.seek(SeekFrom::Start(to + left))?;
+        out.write_all(piece)?;
+    }
+    Ok(())
+}
+
 impl Deb<'_> {
-    /// Of control.tar, which every dpkg reads as gzip. With zstd it is like its data.tar, as dpkg-deb makes it: its
-    /// list of digests takes a fifth of the time. So is one that somebody else put together.
+    /// Of control.tar: as its data.tar, as dpkg-deb does it.
     fn control_compression(&self) -> Compression {
         match self.compression {
             // No dpkg reads a control.tar in bzip2 (deb(5)).
             Compression::Bzip2(_) => Compression::GZIP,
-            compression @ Compression::Zstd(_) => compression,
-            compression if self.is_verbatim => compression,
-            _ => Compression::GZIP,
+            Compression::Xz(_) if self.has_gzip_control => Compression::GZIP,
+            Compression::None if !self.is_verbatim => Compression::GZIP,
+            compression => compression,
         }
     }
 
@@ -216,16 +240,20 @@ impl Deb<'_> {
         Ok(match self.control_compression() {
             Compression::Gzip(_) => gzip::reserve(tar),
             Compression::Zstd(level) => zstd::reserve(level, tar)?,
-            other => stored(other, tar).len(),
+            _ => tar.len(),
         })
     }
 
-    /// control.tar at exactly that length; `None` when it does not fit.
+    /// control.tar, at exactly that length where one is kept; `None` when it does not fit.
     fn compress_control(&self, tar: &[u8]) -> Result<Option<Vec<u8>>> {
         Ok(match self.control_compression() {
             Compression::Gzip(_) => gzip::padded(tar, self.reserved),
             Compression::Zstd(level) => zstd::padded(level, tar, self.reserved)?,
-            other => Some(stored(other, tar)),
+            other => {
+                let mut encoder = Encoder::new(other, Resources { threads: NonZeroUsize::MIN }, Vec::new())?;
+                encoder.write_all(tar)?;
+                Some(encoder.finish()?)
+            }
         })
     }
 
@@ -248,13 +276,12 @@ impl Deb<'_> {
             let sum = first.and_then(|first| sums.get(first)).unwrap_or(sum);
             lines.push((&item.path, *sum));
         }
-        for (path, entry) in self.added.iter() {
-            if let Kind::File { content: Content::Bytes(bytes), .. } = &entry.kind {
-                lines.push((path, Md5::digest(bytes).into()));
-            }
-        }
+        let added = self.added.iter().filter_map(|(path, entry)| match &entry.kind {
+            Kind::File { content: Content::Bytes(bytes), .. } => Some((path, Md5::digest(bytes).into())),
+            _ => None,
+        });
+        put_in(&mut lines, added);
         lines.retain(|(path, _)| !self.conffiles.contains(*path));
-        lines.sort_by_key(|(path, _)| *path);
 
         let md5sums = (0o644, md5sums(&lines));
         let mut members: BTreeMap<&str, &(u16, Vec<u8>)> =
@@ -263,7 +290,7 @@ impl Deb<'_> {
             members.insert("md5sums", &md5sums);
         }
         let owner = match self.is_verbatim {
-            true => Owner { user: String::new(), group: String::new() },
+            true => Owner::new("", ""),
             false => Owner::default(),
         };
         let mut tar = tar::Writer::new(Vec::new(), self.timestamp);
@@ -362,26 +389,11 @@ fn member<W: std::io::Write>(
     Ok(tar.member(&Member { path: &name, kind, mode: entry.mode, owner })?)
 }
 
-/// The directories that lead to an entry of `files` and are in none of `trees`: dpkg makes no directory that the
-/// package does not name.
-fn directories(files: &FileTree, trees: &[&FileTree]) -> BTreeMap<PackagePath, Entry> {
-    let mut missing = BTreeMap::new();
-    let mut last = None;
-    for (path, _) in files.iter() {
-        let mut above = path.parent();
-        if above == last {
-            continue;
-        }
-        last.clone_from(&above);
-        while let Some(directory) = above {
-            above = directory.parent();
-            let is_known = trees.iter().any(|tree| tree.entry(&directory).is_some());
-            if is_known || missing.insert(directory, Entry::directory()).is_some() {
-                break;
-            }
-        }
+/// Puts a few into what is sorted by path.
+fn put_in<'a, T>(sorted: &mut Vec<(&'a PackagePath, T)>, few: impl Iterator<Item = (&'a PackagePath, T)>) {
+    for one in few {
+        sorted.insert(sorted.partition_point(|(path, _)| *path < one.0), one);
     }
-    missing
 }
 
 /// The configuration files (see [`Entry::is_config`]). Never a link, which dpkg cannot handle as one
@@ -552,7 +564,12 @@ fn check_owner(owner: &Owner) -> Result<()> {
             || name.contains(|c: char| c.is_control() || c == ':')
         {
             let reason = "a user's or group's name has 1 to 31 bytes, no `:` and no control character";
-            return Err(Error::Option { format: "deb", option: "the owner", value: name.clone(), reason });
+            return Err(Error::Option {
+                format: "deb",
+                option: "the owner",
+                value: name.to_string(),
+                reason,
+            });
         }
     }
     Ok(())

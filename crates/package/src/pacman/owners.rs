@@ -36,7 +36,7 @@ pub(super) fn tmpfiles(files: &FileTree, default: Option<&Owner>) -> Result<Stri
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
             if name.is_empty() || name.len() > 31 || name.starts_with('-') || !name.chars().all(is_plain) {
                 let reason = "a user's or group's name has 1 to 31 letters, digits, `_`, `.` and `-`";
-                let value = name.clone();
+                let value = name.to_string();
                 return Err(Error::Option { format: "pacman", option: "the owner", value, reason });
             }
         }
@@ -77,7 +77,7 @@ mod tests {
     fn what_is_not_roots_is_a_line() {
         let mut files = FileTree::new();
         let mut add = |path: &str, mut entry: Entry, user: &str| {
-            entry.owner.user = user.into();
+            entry.owner.user = user.to_owned().into();
             files.insert(PackagePath::new(path).unwrap(), entry).unwrap();
         };
         add("/var/lib/hello", Entry::directory(), "hello");
@@ -90,9 +90,9 @@ mod tests {
                 "z \"/var/lib/hello/100%% \\\\[a]\\\\\\\\\\\"\" 4711 hello root\n",
             )
         );
-        let all = Owner { user: "web".into(), group: "web".into() };
+        let all = Owner::new("web", "web");
         assert_eq!(tmpfiles(&files, Some(&all)).unwrap().lines().count(), 3);
-        let wrong = Owner { user: "a b".into(), group: "web".into() };
+        let wrong = Owner::new("a b", "web");
         assert!(tmpfiles(&files, Some(&wrong)).is_err());
     }
 }

@@ -177,8 +177,8 @@ impl<'a> Files<'a> {
         header.put_int32s(tag::FILE_MTIMES, self.iter().map(|file| file.modified(modified)));
         header.put_texts(tag::FILE_LINK_TOS, self.iter().map(File::target));
         header.put_int32s(tag::FILE_FLAGS, self.iter().map(File::flags));
-        header.put_texts(tag::FILE_USER_NAME, self.iter().map(|file| &file.owner().user));
-        header.put_texts(tag::FILE_GROUP_NAME, self.iter().map(|file| &file.owner().group));
+        header.put_texts(tag::FILE_USER_NAME, self.iter().map(|file| file.owner().user.as_bytes()));
+        header.put_texts(tag::FILE_GROUP_NAME, self.iter().map(|file| file.owner().group.as_bytes()));
         header.put_int32s(tag::FILE_VERIFY_FLAGS, self.iter().map(File::verify_flags));
         if self.has_capabilities() {
             let text = |file: &File<'_>| file.capabilities().map(|it| it.to_string()).unwrap_or_default();

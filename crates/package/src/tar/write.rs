@@ -64,7 +64,12 @@ fn check_owner(owner: &Owner) -> Result<()> {
         if name.is_empty() || name.len() > LONGEST_OWNER || name.contains(is_odd) {
             let reason =
                 "a user's or group's name has 1 to 31 bytes, no `:`, no `/` and no control character";
-            return Err(Error::Option { format: "tar", option: "the owner", value: name.clone(), reason });
+            return Err(Error::Option {
+                format: "tar",
+                option: "the owner",
+                value: name.to_string(),
+                reason,
+            });
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use super::{Archive, Contents, Digest, Fact, Report, Written, digest};
-use crate::content::{self, Opened};
+use crate::content::{self, Opened, Opener};
 use crate::{Content, Error, Result};
 
 /// How much a batch holds, and how many may wait for each who wants them: 2 MiB. The slowest keeps the others
@@ -260,12 +260,13 @@ struct Reader {
 impl Reader {
     fn read_all(mut self, sources: &[Source<'_>], failures: &Failures) -> Report {
         let mut report = Report::default();
+        let mut opener = Opener::default();
         for (number, Source { contents, .. }) in sources.iter().enumerate() {
             if matches!(contents.content, Content::Path(_)) {
                 report.files_read += 1;
                 report.bytes_read += contents.size;
             }
-            match self.read(number, contents) {
+            match self.read(number, contents, &mut opener) {
                 Ok(true) => {}
                 Ok(false) => return report,
                 Err(error) => {
@@ -279,7 +280,7 @@ impl Reader {
     }
 
     /// Reads a file; false when nobody wants any more.
-    fn read(&mut self, number: usize, contents: &Contents<'_>) -> Result<bool> {
+    fn read<'a>(&mut self, number: usize, contents: &Contents<'a>, opener: &mut Opener<'a>) -> Result<bool> {
         let size = contents.size;
         // A small file stays in one piece.
         if size <= BATCH as u64 && size > self.room() as u64 && !self.pass_on() {
@@ -287,7 +288,7 @@ impl Reader {
         }
         let mut source = match contents.content {
             Content::Bytes(bytes) => From::Bytes(bytes),
-            Content::Path(path) => From::File(Box::new(Opened::open(path)?)),
+            Content::Path(path) => From::File(Box::new(opener.open(path)?)),
         };
         let mut done = 0;
         loop {

@@ -148,7 +148,7 @@ fn a_file_beyond_64_gib_is_refused_and_owners_are_checked() {
     assert!(matches!(bytes(&huge, 1), Err(Error::TooLarge { format: "apk", .. })));
     for name in ["", "a:b", "a\nb", &"a".repeat(32)] {
         let mut package = package("1.0", &[("opt/f", Entry::bytes(*b"", 0o644))]);
-        package.files.entry_mut(&path).unwrap().owner.user = name.into();
+        package.files.entry_mut(&path).unwrap().owner.user = name.to_owned().into();
         assert!(matches!(bytes(&package, 1), Err(Error::Option { option: "the owner", .. })), "{name:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! A file that is written to while it is packaged is an error, even when its size stays.
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
-use std::io::{self, Cursor, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -38,6 +38,12 @@ impl Write for Meddling {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Read for Meddling {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.out.read(bytes)
     }
 }
 

@@ -334,7 +334,7 @@ fn compare_files(facts: &Facts, package: &Package, found: &[InspectedFile]) {
             assert_eq!(file.mode, entry.mode, "{format}: the mode of {path}");
         }
         if facts.has_owners {
-            let owner = Owner { user: file.user.clone(), group: file.group.clone() };
+            let owner = Owner::new(file.user.clone(), file.group.clone());
             assert_eq!(owner, entry.owner, "{format}: the owner of {path}");
         }
         if facts.marks_config {

@@ -96,6 +96,11 @@ fn a_full_disk_is_an_error() {
             Ok(())
         }
     }
+    impl std::io::Read for Full {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Ok(0)
+        }
+    }
     impl std::io::Seek for Full {
         fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
             Ok(0)
@@ -132,7 +137,7 @@ fn options_that_would_break_the_control_archive_are_refused() {
         ("a member twice", |p| p.options.deb.control_members.push(("control".into(), vec![]))),
         ("md5sums", |p| p.options.deb.control_members.push(("md5sums".into(), vec![]))),
         ("a script as member", |p| p.options.deb.control_members.push(("preinst".into(), vec![]))),
-        ("an owner", |p| p.options.deb.owner = Some(Owner { user: "u".repeat(32), group: "g".into() })),
+        ("an owner", |p| p.options.deb.owner = Some(Owner::new("u".repeat(32), "g"))),
         ("a version", |p| p.metadata.version.version = "1_0".into()),
         ("a relation", |p| p.metadata.relations.depends = relations(&["a b"])),
         ("a summary", |p| p.metadata.summary = "x\nEssential: yes".into()),

@@ -82,6 +82,36 @@ fn a_deb_with_everything_reads_as_it_should() {
     insta::assert_snapshot!(text);
 }
 
+#[test]
+fn the_control_archive_is_compressed_as_the_files_are() {
+    let Some([dpkg_deb, ar, md5sum]) = packhouse_clients::find(["dpkg-deb", "ar", "md5sum"]) else { return };
+    // Several pieces, which are moved where the control archive has the length that it happens to have.
+    let mut package = package("1.0-1", &files());
+    let noise = Entry::bytes(crate::memory::noise(3_500_000), 0o644);
+    package.files.insert(crate::deb_fixture::path("opt/noise"), noise).unwrap();
+    for (compression, gzip_control, control, data) in [
+        (Compression::None, false, "control.tar.gz", "data.tar"),
+        (Compression::Gzip(1), false, "control.tar.gz", "data.tar.gz"),
+        (Compression::Xz(0), false, "control.tar.xz", "data.tar.xz"),
+        (Compression::Xz(0), true, "control.tar.gz", "data.tar.xz"),
+        (Compression::Zstd(1), false, "control.tar.zst", "data.tar.zst"),
+    ] {
+        package.options.compression = Some(compression);
+        package.options.deb.gzip_control = gzip_control;
+        let directory = tempfile::tempdir().unwrap();
+        let deb = write(&package, directory.path());
+        let members = ar.run([Path::new("t"), &deb]);
+        assert_eq!(members.lines().collect::<Vec<_>>(), ["debian-binary", control, data]);
+        let tree = directory.path().join("tree");
+        dpkg_deb.run([Path::new("-R"), &deb, &tree]);
+        let list = tree.join("DEBIAN/md5sums");
+        assert!(fs_err::read_to_string(&list).unwrap().contains("  opt/noise\n"), "{control}");
+        let checked =
+            md5sum.command().args(["--strict", "-c"]).arg(&list).current_dir(&tree).output().unwrap();
+        assert!(checked.status.success(), "{}", packhouse_clients::text(&checked));
+    }
+}
+
 /// Where our deb differs from dpkg-deb's of the same tree, and why.
 const EXPECTED_DIFFERENCES: [(&str, &str); 3] = [
     (

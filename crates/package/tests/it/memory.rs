@@ -33,7 +33,9 @@ fn writes_a_package() {
     package.options.compression = Compression::parse(&setting("COMPRESSION"));
     let resources = Resources { threads: NonZeroUsize::new(setting("THREADS").parse().unwrap()).unwrap() };
     let format = Format::parse(&setting("FORMAT")).unwrap();
-    let mut out = fs::File::create(format!("out.{format}")).unwrap();
+    let mut options = fs::File::options();
+    let options = options.read(true).write(true).create(true).truncate(true);
+    let mut out = options.open(format!("out.{format}")).unwrap();
     format.get().write(&package, resources, &mut out).unwrap();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     println!("{}", status.lines().find(|line| line.starts_with("VmHWM:")).unwrap());

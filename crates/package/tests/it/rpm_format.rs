@@ -292,6 +292,12 @@ impl std::io::Write for Full {
     }
 }
 
+impl std::io::Read for Full {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        std::io::Read::read(&mut self.0, bytes)
+    }
+}
+
 impl std::io::Seek for Full {
     fn seek(&mut self, position: std::io::SeekFrom) -> std::io::Result<u64> {
         self.0.seek(position)

@@ -6,7 +6,7 @@ use packhouse_package::{Entry, Mark, PackagePath};
 use super::setup::Flags;
 use super::{Additions, Inputs, files, number};
 use crate::file::Located;
-use crate::{Problem, Problems};
+use crate::{Problem, Problems, distribution};
 
 /// Where fpm puts units.
 const UNIT_DIRECTORY: &str = "/lib/systemd/system";
@@ -50,6 +50,7 @@ pub(super) fn resolve(inputs: &Inputs<'_>, problems: &mut Problems) -> (Options,
         after_purge: inputs.script_of("deb-after-purge", problems),
         check_errors: is_on("deb-maintainerscripts-force-errorchecks", false),
         ignore_release_in_dependencies: is_on("deb-ignore-iteration-in-dependencies", false),
+        gzip_control: !distribution::reads_xz_control(inputs.target),
         verbatim: None,
     };
     (options, additions)

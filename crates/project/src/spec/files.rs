@@ -182,10 +182,10 @@ pub(super) fn owner(
     }
     let mut owner = packhouse_package::Owner::default();
     if let Some(user) = user.and_then(|user| account(user, problems)) {
-        owner.user = user;
+        owner.user = user.into();
     }
     if let Some(group) = group.and_then(|group| account(group, problems)) {
-        owner.group = group;
+        owner.group = group.into();
     }
     Some(owner)
 }

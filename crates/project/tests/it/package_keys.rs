@@ -62,7 +62,8 @@ impl Tree {
             let payload = Payload::Build(self.0.path().join("build"));
             let package = Package::assemble(&target.spec, &payload).unwrap();
             let path = self.0.path().join(&target.file_name);
-            let mut file = fs_err::File::create(&path).unwrap();
+            let mut options = fs_err::File::options();
+            let mut file = options.read(true).write(true).create_new(true).open(&path).unwrap();
             let resources = Resources { threads: NonZeroUsize::MIN };
             target.format.get().write(&package, resources, &mut file).unwrap();
             path

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::Metadata;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use packhouse_package::path::PathError;
 use packhouse_package::{Content, Entry, FileTree, Inherited, Kind, LinkId, PackagePath, Timestamp, pattern};
 
 use super::log::{Detail, Failure, Level, Log, Result};
@@ -82,7 +84,7 @@ impl Staging<'_> {
             return Err(Failure::Configuration(message));
         };
         if metadata.is_dir() {
-            return self.walk(&path, &join(destination, source));
+            return self.walk(&path, &metadata, &join(destination, source));
         }
         let is_into = destination.ends_with(b"/")
             || PackagePath::new(destination).map_or(true, |path| {
@@ -93,23 +95,22 @@ impl Staging<'_> {
     }
 
     /// A directory and everything below it; symbolic links are not followed.
-    fn walk(&mut self, path: &Path, target: &[u8]) -> Result<()> {
-        let metadata = fs::symlink_metadata(path)?;
-        self.put(path, &metadata, target)?;
-        if !metadata.is_dir() {
-            return Ok(());
+    fn walk(&mut self, path: &Path, metadata: &Metadata, target: &[u8]) -> Result<()> {
+        let at = destination(path, target)?;
+        let user = self.user;
+        let describe = |path: &Path, metadata: &Metadata| entry(path, metadata, user);
+        let found = FileTree::described(path, at.as_ref(), &describe).map_err(|error| match error {
+            packhouse_package::Error::Path { on_disk, source } => unpackaged(&on_disk, &source),
+            error => error.into(),
+        })?;
+        if self.tree.is_empty() {
+            self.tree = found;
+            return at.map_or(Ok(()), |at| self.insert(at, entry(path, metadata, user)?));
         }
-        for item in fs::read_dir(path)? {
-            let item = item?;
-            let below = join(target, item.file_name().as_bytes());
-            let metadata = fs::symlink_metadata(item.path())?;
-            if metadata.is_dir() {
-                self.walk(&item.path(), &below)?;
-            } else {
-                self.put(&item.path(), &metadata, &below)?;
-            }
+        if let Some(at) = at {
+            self.insert(at, entry(path, metadata, user)?)?;
         }
-        Ok(())
+        found.into_iter().try_for_each(|(path, entry)| self.insert(path, entry))
     }
 
     fn below_file(&self, file: &PackagePath) -> Failure {
@@ -118,18 +119,14 @@ impl Staging<'_> {
         Failure::Configuration(format!("Tried to treat {file} like a directory, but it's a file!"))
     }
 
-    fn put(&mut self, path: &Path, metadata: &std::fs::Metadata, target: &[u8]) -> Result<()> {
-        use packhouse_package::path::PathError;
-        let to = match PackagePath::new(target) {
-            Ok(to) => to,
-            // The root itself.
-            Err(PathError::Empty) => return Ok(()),
-            Err(error) => {
-                let message = format!("{} cannot be packaged: {error}", path.display());
-                return Err(Failure::Configuration(message));
-            }
-        };
-        let entry = entry(path, metadata, self.user)?;
+    fn put(&mut self, path: &Path, metadata: &Metadata, target: &[u8]) -> Result<()> {
+        match destination(path, target)? {
+            Some(to) => self.insert(to, entry(path, metadata, self.user)?),
+            None => Ok(()),
+        }
+    }
+
+    fn insert(&mut self, to: PackagePath, entry: Entry) -> Result<()> {
         if entry.is_directory() && self.tree.entry(&to).is_some_and(|there| !there.is_directory()) {
             return Err(self.below_file(&to));
         }
@@ -140,8 +137,25 @@ impl Staging<'_> {
     }
 }
 
+/// Where `target` is; `None` for the root itself.
+fn destination(path: &Path, target: &[u8]) -> Result<Option<PackagePath>> {
+    match PackagePath::new(target) {
+        Ok(to) => Ok(Some(to)),
+        Err(PathError::Empty) => Ok(None),
+        Err(error) => Err(unpackaged(path, &error)),
+    }
+}
+
+fn unpackaged(path: &Path, error: &PathError) -> Failure {
+    Failure::Configuration(format!("{} cannot be packaged: {error}", path.display()))
+}
+
 /// What is at `path`, with its own mode, time and owner's numbers.
-pub(super) fn entry(path: &Path, metadata: &std::fs::Metadata, user: u32) -> Result<Entry> {
+pub(super) fn entry(
+    path: &Path,
+    metadata: &Metadata,
+    user: u32,
+) -> std::result::Result<Entry, packhouse_package::Error> {
     let kind = metadata.file_type();
     let is_root = user == 0;
     let inherited = Inherited {
@@ -165,7 +179,7 @@ pub(super) fn entry(path: &Path, metadata: &std::fs::Metadata, user: u32) -> Res
             () if kind.is_socket() => "a socket",
             () => "a device",
         };
-        return Err(packhouse_package::Error::SpecialFile { path: path.into(), what }.into());
+        return Err(packhouse_package::Error::SpecialFile { path: path.into(), what });
     }
     let modified = Timestamp::from_unix(metadata.mtime().clamp(0, i64::from(u32::MAX)));
     let link = (metadata.nlink() > 1).then(|| LinkId { device: metadata.dev(), inode: metadata.ino() });

@@ -399,8 +399,7 @@ impl Deb {
         let named = |flag: &str| line.one(flag).filter(|name| *name != "root");
         let (user, group) = (named("deb-user"), named("deb-group"));
         let keeps = line.is_on("deb-use-file-permissions");
-        let owner =
-            Owner { user: user.unwrap_or("root").to_owned(), group: group.unwrap_or("root").to_owned() };
+        let owner = Owner::new(user.unwrap_or("root").to_owned(), group.unwrap_or("root").to_owned());
         let is_numeric = !keeps && user.is_none() && group.is_none();
         let deb = deb::Options {
             owner: (!keeps).then_some(owner),

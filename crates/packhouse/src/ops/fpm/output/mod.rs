@@ -20,8 +20,8 @@ use std::path::Path;
 use fs_err as fs;
 use packhouse_package::archive::compress::Compression;
 use packhouse_package::{
-    Arch, Content, Entry, FileTree, Format, Kind, Metadata, Options, Package, PackageName, PackagePath,
-    Relations, Resources, Scripts, Setup, Timestamp, Version,
+    Arch, Content, Entry, FileTree, Format, Kind, Metadata, Options, Owner, Package, PackageName,
+    PackagePath, Relations, Resources, Scripts, Setup, Timestamp, Version,
 };
 use packhouse_project::fpm::CommandLine;
 
@@ -236,8 +236,7 @@ fn keep_owners(files: &mut FileTree) {
         let name = |names: &std::collections::BTreeMap<u32, String>, number: u32| {
             names.get(&number).cloned().unwrap_or_else(|| number.to_string())
         };
-        entry.owner.user = name(&users, entry.inherited.user);
-        entry.owner.group = name(&groups, entry.inherited.group);
+        entry.owner = Owner::new(name(&users, entry.inherited.user), name(&groups, entry.inherited.group));
     }
 }
 

@@ -213,7 +213,7 @@ impl Rpm {
             ..Options::default()
         };
         let owner = |flag: &str| line.one(flag).unwrap_or("root").to_owned();
-        options.owner = Some(packhouse_package::Owner { user: owner("rpm-user"), group: owner("rpm-group") });
+        options.owner = Some(packhouse_package::Owner::new(owner("rpm-user"), owner("rpm-group")));
         for (flag, moment) in [
             ("rpm-trigger-before-install", TriggerMoment::BeforeInstall),
             ("rpm-trigger-after-install", TriggerMoment::AfterInstall),
@@ -429,7 +429,8 @@ fn set_modes(tree: &mut FileTree, line: &CommandLine) -> Result<()> {
         for (flag, is_user) in given.into_iter().zip([true, false]) {
             let Some(name) = line.one(flag) else { continue };
             for (_, entry) in tree.iter_mut() {
-                *(if is_user { &mut entry.owner.user } else { &mut entry.owner.group }) = name.to_owned();
+                *(if is_user { &mut entry.owner.user } else { &mut entry.owner.group }) =
+                    name.to_owned().into();
             }
         }
     }
@@ -459,7 +460,7 @@ fn set_attributes(tree: &mut FileTree, line: &CommandLine) -> Result<()> {
         let Entry { owner, .. } = entry;
         for (name, place) in [(user, &mut owner.user), (group, &mut owner.group)] {
             if name != "-" {
-                *place = name.to_owned();
+                *place = name.to_owned().into();
             }
         }
     }
