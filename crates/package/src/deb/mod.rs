@@ -6,6 +6,7 @@
 //! | module | what it writes |
 //! |---|---|
 //! | `write` | the archive |
+//! | `members` | what control.tar holds |
 //! | `control` | the `control` member |
 //! | `relation` | Depends and its like |
 //! | `scripts`, `systemd`, `accounts` | maintainer scripts |
@@ -18,6 +19,7 @@ mod accounts;
 mod control;
 mod documents;
 mod inspect;
+mod members;
 mod options;
 pub(crate) mod paragraph;
 mod relation;

@@ -22,8 +22,8 @@ use std::num::NonZeroUsize;
 
 use md5::{Digest as _, Md5};
 
-use super::accounts::Accounts;
-use super::{control, documents, scripts};
+use super::members::{self, Entries, Members};
+use super::{control, documents};
 use crate::archive::ar::{self, SIZE_LIMIT};
 use crate::archive::compress::{Compression, Encoder, gzip, zstd};
 use crate::archive::part::digits;
@@ -32,14 +32,8 @@ use crate::file_tree::Kind;
 use crate::format::Output;
 use crate::together::{Archive, Contents, Digest, Hashing, Parts, Stream, Written};
 use crate::{
-    Content, Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, Timestamp, deb, sysusers,
+    Content, Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, Timestamp, sysusers,
 };
-
-/// Every entry of the package, sorted by path.
-type Entries<'a> = Vec<(&'a PackagePath, &'a Entry)>;
-
-/// Members of control.tar, by name: mode and bytes.
-type Control = BTreeMap<String, (u16, Vec<u8>)>;
 
 /// A package in parts.
 pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
@@ -95,9 +89,10 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         // Whoever wrote the list of configuration files says which these are.
         Some(verbatim) => (BTreeSet::new(), verbatim.members.clone()),
         None => {
-            let conffiles: BTreeSet<PackagePath> = conffiles(&entries)?.into_iter().cloned().collect();
+            let conffiles: BTreeSet<PackagePath> =
+                members::conffiles(&entries)?.into_iter().cloned().collect();
             let once = entries.iter().filter(|(path, _)| !links.contains_key(path)).map(|(_, entry)| *entry);
-            let control = control_members(package, &entries, control::installed_size(once), &conffiles)?;
+            let control = members::of(package, &entries, control::installed_size(once), &conffiles)?;
             (conffiles, control)
         }
     };
@@ -133,7 +128,7 @@ struct Deb<'a> {
     added: FileTree,
     conffiles: BTreeSet<PackagePath>,
     /// Without `md5sums`.
-    control: Control,
+    control: Members,
     is_verbatim: bool,
     has_gzip_control: bool,
     /// The length that is kept for control.tar, compressed; 0 where it is not known before.
@@ -196,7 +191,7 @@ impl Parts for Deb<'_> {
         })?;
         let front = self.front(&control, size)?;
         let start = front.len() as u64;
-        move_back(out, self.start, archive.size, start)?;
+        make_room(out, self.start, archive.size, start)?;
         out.seek(SeekFrom::Start(start + archive.size))?;
         out.write_all(&tail)?;
         out.write_all(ar::padding(size))?;
@@ -208,7 +203,7 @@ impl Parts for Deb<'_> {
 }
 
 /// Moves `size` bytes at `from` to `to`, which does not come before it.
-fn move_back(out: &mut dyn Output, from: u64, size: u64, to: u64) -> Result<()> {
+fn make_room(out: &mut dyn Output, from: u64, size: u64, to: u64) -> Result<()> {
     let mut buffer = vec![0; if from == to { 0 } else { 1 << 20 }];
     let mut left = if from == to { 0 } else { size };
     while left > 0 {
@@ -396,24 +391,6 @@ fn put_in<'a, T>(sorted: &mut Vec<(&'a PackagePath, T)>, few: impl Iterator<Item
     }
 }
 
-/// The configuration files (see [`Entry::is_config`]). Never a link, which dpkg cannot handle as one
-/// (deb-conffiles(5)).
-fn conffiles<'a>(entries: &Entries<'a>) -> Result<BTreeSet<&'a PackagePath>> {
-    let conffiles: BTreeSet<&PackagePath> =
-        entries.iter().filter(|(path, entry)| entry.is_config(path)).map(|(path, _)| *path).collect();
-    for path in &conffiles {
-        if path.as_bytes().ends_with(b" ") {
-            return Err(Error::Option {
-                format: "deb",
-                option: "the configuration file",
-                value: path.to_string(),
-                reason: "dpkg drops the blank at the end of its name",
-            });
-        }
-    }
-    Ok(conffiles)
-}
-
 /// Lines of `MD5  path`, without `./` (deb-md5sums(5)). Configuration files are left out, as dh_md5sums does:
 /// the customer may change them, and dpkg keeps their sums itself.
 fn md5sums(sums: &[(&PackagePath, [u8; 16])]) -> Vec<u8> {
@@ -427,128 +404,6 @@ fn md5sums(sums: &[(&PackagePath, [u8; 16])]) -> Vec<u8> {
         text.push(b'\n');
     }
     text
-}
-
-/// Everything in control.tar but `md5sums`.
-fn control_members(
-    package: &Package,
-    entries: &Entries<'_>,
-    installed_size: u64,
-    conffiles: &BTreeSet<PackagePath>,
-) -> Result<Control> {
-    let options = &package.options.deb;
-    let name = control::package_name(&package.metadata.name);
-    let mut members = Control::new();
-    let mut add = |name: &str, mode, bytes: Vec<u8>| members.insert(name.to_owned(), (mode, bytes));
-    if !conffiles.is_empty() {
-        let lines = conffiles.iter().flat_map(|path| [b"/", path.as_bytes(), b"\n"].concat());
-        add("conffiles", 0o644, lines.collect());
-    }
-    let ghosts = package.files.iter().filter(|(_, entry)| matches!(entry.kind, Kind::Ghost));
-    let parts = scripts::Parts {
-        package: &name,
-        sysusers: &format!("{}.conf", package.metadata.name),
-        scripts: &package.scripts,
-        options,
-        services: &package.setup.services,
-        accounts: accounts(package, entries)?,
-        ghosts: ghosts.map(|(path, _)| in_script(path)).collect::<Result<_>>()?,
-    };
-    let needs = needs(&parts.accounts);
-    add("control", 0o644, control::control(&package.metadata, options, installed_size, &needs)?.into_bytes());
-    for (script, text) in scripts::generate(parts)? {
-        add(script, 0o755, text.into_bytes());
-    }
-    if let Some(config) = &options.config {
-        add("config", 0o755, config.to_file("deb")?.into_bytes());
-    }
-    for (name, text) in [("templates", &options.templates), ("shlibs", &options.shlibs)] {
-        if let Some(text) = text {
-            add(name, 0o644, format!("{}\n", text.trim_end()).into_bytes());
-        }
-    }
-    let triggers = triggers(options)?;
-    if !triggers.is_empty() {
-        add("triggers", 0o644, triggers.into_bytes());
-    }
-    for (name, bytes) in &options.control_members {
-        let refuse = |reason| {
-            Err(Error::Option { format: "deb", option: "the control member", value: name.clone(), reason })
-        };
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
-        if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(is_plain) {
-            return refuse("its name has letters, digits and `-_.+`");
-        }
-        if ["preinst", "postinst", "prerm", "postrm", "config"].contains(&name.as_str()) {
-            return refuse("it is a script; give it as one");
-        }
-        if members.contains_key(name) || name == "md5sums" || name == "conffiles" {
-            return refuse("Packhouse writes it");
-        }
-        members.insert(name.clone(), (0o644, bytes.clone()));
-    }
-    Ok(members)
-}
-
-/// What `postinst` sets right: the accounts, and which files are theirs or have capabilities.
-fn accounts<'a>(package: &'a Package, entries: &Entries<'a>) -> Result<Accounts<'a>> {
-    let accounts = &package.setup.accounts;
-    let default = &package.options.deb.owner;
-    let is_made = |name: &str| accounts.iter().any(|account| account.name == name);
-    let mut found = Accounts { accounts, ..Accounts::default() };
-    for (path, entry) in entries {
-        let owner = match default {
-            Some(default) if entry.owner == Owner::default() => default,
-            _ => &entry.owner,
-        };
-        if is_made(&owner.user) || is_made(&owner.group) {
-            found.owned.push((owner, entry.mode, in_script(path)?));
-        }
-        if let Some(capabilities) = entry.capabilities.filter(|_| entry.is_file()) {
-            found.capable.push((capabilities, in_script(path)?));
-        }
-    }
-    Ok(found)
-}
-
-/// A path that a maintainer script names.
-fn in_script(path: &PackagePath) -> Result<&PackagePath> {
-    match std::str::from_utf8(path.as_bytes()) {
-        Ok(_) => Ok(path),
-        Err(_) => {
-            let reason = "an account's, a ghost's and a capable file's name must be UTF-8";
-            Err(Error::FileName { path: path.clone(), format: "deb", reason })
-        }
-    }
-}
-
-/// The packages whose programs `postinst` runs.
-fn needs(accounts: &Accounts<'_>) -> Vec<&'static str> {
-    let all = [("passwd", !accounts.accounts.is_empty()), ("libcap2-bin", !accounts.capable.is_empty())];
-    all.into_iter().filter(|(_, is_needed)| *is_needed).map(|(package, _)| package).collect()
-}
-
-/// The `triggers` member (deb-triggers(5)). A package with shared libraries asks for ldconfig, as
-/// dh_makeshlibs does.
-fn triggers(options: &deb::Options) -> Result<String> {
-    let mut text = String::new();
-    for deb::Trigger { directive, name } in &options.triggers {
-        let known = ["interest", "interest-noawait", "activate", "activate-noawait"];
-        let is_name = |c: char| c.is_ascii_graphic() && c != '#';
-        if !known.contains(directive) || name.is_empty() || !name.chars().all(is_name) {
-            return Err(Error::Option {
-                format: "deb",
-                option: "the trigger",
-                value: format!("{directive} {name}"),
-                reason: "it is `interest`, `activate` or one of these with `-noawait`, then a name without blanks",
-            });
-        }
-        text.push_str(&format!("{directive} {name}\n"));
-    }
-    if options.shlibs.is_some() && !options.triggers.iter().any(|trigger| trigger.name == "ldconfig") {
-        text.push_str("activate-noawait ldconfig\n");
-    }
-    Ok(text)
 }
 
 /// Who owns `entry`: root stands for "nobody was named".
