@@ -107,5 +107,5 @@ fn measure(program: &[&str], flags: &[&str], tree: &Path, runs: usize) -> Result
         // With that of the programs that it waited for.
         cpus.push(used.rusage.utime + used.rusage.stime);
     }
-    Ok((super::median(&mut walls), super::median(&mut cpus)))
+    Ok((super::median(walls.into_iter()), super::median(cpus.into_iter())))
 }

@@ -1,5 +1,5 @@
 //! Wall and CPU time, peak memory and size of Packhouse beside dpkg-deb, rpmbuild and nfpm: the same tree,
-//! compressor and level, one after the other in one run on this machine. docs/performance.md says what the
+//! compressor and level, in turns in one run on this machine. docs/performance.md says what the
 //! numbers mean, and holds the table that this writes.
 
 mod fpm;
@@ -22,7 +22,7 @@ use crate::{root, say};
 const BEGIN: &str = "<!-- written by `cargo xtask bench` -->";
 const END: &str = "<!-- end of what `cargo xtask bench` writes -->";
 
-/// One program on one row; medians.
+/// One program on one row: a run, or the medians of several.
 struct Measured {
     tool: String,
     wall: Duration,
@@ -59,10 +59,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     }
     let mut table = String::new();
     for row in rows {
-        let mut measured = Vec::new();
-        for tool in tools::prepare(row)? {
-            measured.push(measure(&tool, runs(row, is_quick))?);
-        }
+        let measured = measure(&tools::prepare(row)?, runs(row, is_quick))?;
         let lines = lines(row, &measured);
         say(&lines);
         table.push_str(&lines);
@@ -126,45 +123,58 @@ fn runs(row: Row, is_quick: bool) -> usize {
     }
 }
 
-fn measure(tool: &Tool, runs: usize) -> Result<Measured> {
-    let (mut walls, mut cpus, mut memories, mut size) = (Vec::new(), Vec::new(), Vec::new(), 0);
+/// Runs the programs in turns, so that a machine whose speed changes is the same to all.
+fn measure(tools: &[Tool], runs: usize) -> Result<Vec<Measured>> {
+    let mut measured: Vec<Vec<Measured>> = tools.iter().map(|_| Vec::new()).collect();
     // The first run fills the page cache and is not counted where there are several.
     for number in 0..runs + usize::from(runs > 1) {
-        let _ = fs::remove_dir_all(&tool.output);
-        if tool.name != "packhouse" {
-            fs::create_dir_all(&tool.output)?;
-        }
-        let mut command = Command::new(&tool.command[0]);
-        command.args(&tool.command[1..]).current_dir(&tool.directory);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let started = Instant::now();
-        let mut child = command.spawn().with_context(|| format!("{} cannot be run", tool.name))?;
-        let used = child.wait4()?;
-        let wall = started.elapsed();
-        if !used.status.success() {
-            let mut said = String::new();
-            if let Some(mut stderr) = child.stderr.take() {
-                std::io::Read::read_to_string(&mut stderr, &mut said)?;
+        for (tool, measured) in tools.iter().zip(&mut measured) {
+            let one = measure_once(tool)?;
+            if number > 0 || runs == 1 {
+                measured.push(one);
             }
-            bail!("{:?} failed: {said}", tool.command);
         }
-        if number > 0 || runs == 1 {
-            walls.push(wall);
-            cpus.push(used.rusage.utime + used.rusage.stime);
-            memories.push(used.rusage.maxrss);
+    }
+    let medians = measured.into_iter().map(|of_tool| Measured {
+        tool: of_tool[0].tool.clone(),
+        wall: median(of_tool.iter().map(|one| one.wall)),
+        cpu: median(of_tool.iter().map(|one| one.cpu)),
+        memory: median(of_tool.iter().map(|one| one.memory)),
+        size: median(of_tool.iter().map(|one| one.size)),
+    });
+    Ok(medians.collect())
+}
+
+fn measure_once(tool: &Tool) -> Result<Measured> {
+    let _ = fs::remove_dir_all(&tool.output);
+    if tool.name != "packhouse" {
+        fs::create_dir_all(&tool.output)?;
+    }
+    let mut command = Command::new(&tool.command[0]);
+    command.args(&tool.command[1..]).current_dir(&tool.directory);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let started = Instant::now();
+    let mut child = command.spawn().with_context(|| format!("{} cannot be run", tool.name))?;
+    let used = child.wait4()?;
+    let wall = started.elapsed();
+    if !used.status.success() {
+        let mut said = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            std::io::Read::read_to_string(&mut stderr, &mut said)?;
         }
-        size = package_size(&tool.output)?;
+        bail!("{:?} failed: {said}", tool.command);
     }
     Ok(Measured {
         tool: tool.name.clone(),
-        wall: median(&mut walls),
-        cpu: median(&mut cpus),
-        memory: median(&mut memories),
-        size,
+        wall,
+        cpu: used.rusage.utime + used.rusage.stime,
+        memory: used.rusage.maxrss,
+        size: package_size(&tool.output)?,
     })
 }
 
-fn median<T: Copy + Ord>(values: &mut [T]) -> T {
+fn median<T: Copy + Ord>(values: impl Iterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.collect();
     values.sort();
     values[values.len() / 2]
 }

@@ -9,7 +9,7 @@
 //! `control.tar` comes first and holds the MD5 sum of every file, so the files would have to be read twice, or
 //! the compressed files kept somewhere. But the sums' *length* is known, and nearly what they compress to: its
 //! place is kept for placeholders and filled when the sums are known (see `gzip::padded`). That keeps packaging
-//! free of temporary files. With xz, `data.tar` is moved instead: compressing placeholders takes longer than that.
+//! free of temporary files. Where compressing placeholders takes longer than moving `data.tar` in the end, that is done.
 //!
 //! `data.tar` has the project's files first; what Packhouse adds, which names the version, comes last, so that
 //! packages with the same files share all but the end (see [`crate::together`]). dpkg takes them in any order, as
@@ -111,7 +111,7 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         reserved: 0,
         start: 0,
     };
-    if !matches!(deb.control_compression(), Compression::Xz(_)) {
+    if !is_slow(deb.control_compression()) {
         let placeholders: Vec<[u8; 16]> = (0..deb.data.items.len() as u64).map(gzip::placeholder).collect();
         let tar = deb.control_tar(&placeholders)?;
         deb.reserved = deb.reserve(&tar)?;
@@ -202,10 +202,18 @@ impl Parts for Deb<'_> {
     }
 }
 
+/// Whether it takes longer to compress a list of digests twice than to move what is compressed alike.
+fn is_slow(compression: Compression) -> bool {
+    matches!(compression, Compression::Xz(_) | Compression::Zstd(10..))
+}
+
 /// Moves `size` bytes at `from` to `to`, which does not come before it.
 fn make_room(out: &mut dyn Output, from: u64, size: u64, to: u64) -> Result<()> {
-    let mut buffer = vec![0; if from == to { 0 } else { 1 << 20 }];
-    let mut left = if from == to { 0 } else { size };
+    if from == to {
+        return Ok(());
+    }
+    let mut buffer = vec![0; size.min(1 << 20) as usize];
+    let mut left = size;
     while left > 0 {
         let count = left.min(buffer.len() as u64);
         left -= count;
@@ -239,11 +247,11 @@ impl Deb<'_> {
         })
     }
 
-    /// control.tar, at exactly that length where one is kept; `None` when it does not fit.
+    /// control.tar, at exactly that length where a place is kept; `None` when it does not fit.
     fn compress_control(&self, tar: &[u8]) -> Result<Option<Vec<u8>>> {
         Ok(match self.control_compression() {
             Compression::Gzip(_) => gzip::padded(tar, self.reserved),
-            Compression::Zstd(level) => zstd::padded(level, tar, self.reserved)?,
+            Compression::Zstd(level) if self.reserved > 0 => zstd::padded(level, tar, self.reserved)?,
             other => {
                 let mut encoder = Encoder::new(other, Resources { threads: NonZeroUsize::MIN }, Vec::new())?;
                 encoder.write_all(tar)?;

@@ -95,6 +95,7 @@ fn the_control_archive_is_compressed_as_the_files_are() {
         (Compression::Xz(0), false, "control.tar.xz", "data.tar.xz"),
         (Compression::Xz(0), true, "control.tar.gz", "data.tar.xz"),
         (Compression::Zstd(1), false, "control.tar.zst", "data.tar.zst"),
+        (Compression::Zstd(10), false, "control.tar.zst", "data.tar.zst"),
     ] {
         package.options.compression = Some(compression);
         package.options.deb.gzip_control = gzip_control;
