@@ -34,8 +34,8 @@ struct Directory {
 #[derive(Default)]
 struct Contents {
     entries: Vec<(PackagePath, Entry)>,
-    /// Which of them are directories, and their numbers.
-    directories: Vec<(usize, usize)>,
+    /// The number of the first directory among them; the others have the next ones.
+    first: usize,
 }
 
 /// What the threads share.
@@ -97,16 +97,16 @@ pub(crate) fn below(
 /// Puts what the directory of this number holds, and what is below it, in the order of paths. That is nearly the order
 /// in which directories are gone through; but `a/b` comes after `a-b` and `a.b`, because a slash does.
 fn put(contents: &mut [Contents], number: usize, sorted: &mut Vec<(PackagePath, Entry)>) {
-    let Contents { entries, directories } = std::mem::take(&mut contents[number]);
-    let mut directories = directories.into_iter().peekable();
+    let Contents { entries, first: mut next } = std::mem::take(&mut contents[number]);
     // Directories whose contents come later; of the last one, first.
     let mut later: Vec<(PackagePath, usize)> = Vec::new();
-    for (at, (path, entry)) in entries.into_iter().enumerate() {
+    for (path, entry) in entries {
         while let Some((_, number)) = later.pop_if(|(directory, _)| is_behind(&path, directory)) {
             put(contents, number, sorted);
         }
-        if let Some((_, number)) = directories.next_if(|(other, _)| *other == at) {
-            later.push((path.clone(), number));
+        if entry.is_directory() {
+            later.push((path.clone(), next));
+            next += 1;
         }
         sorted.push((path, entry));
     }
@@ -152,20 +152,17 @@ impl Scan<'_> {
             match contents {
                 Ok(entries) => {
                     state.found += entries.len();
-                    let mut directories = Vec::new();
-                    for (at, (path, _)) in
-                        entries.iter().enumerate().filter(|(_, (_, entry))| entry.is_directory())
-                    {
+                    let first = state.contents.len();
+                    for (path, _) in entries.iter().filter(|(_, entry)| entry.is_directory()) {
                         let number = state.contents.len();
                         state.contents.push(Contents::default());
-                        directories.push((at, number));
                         let on_disk = directory.on_disk.join(OsStr::from_bytes(path.file_name()));
                         state.waiting.push(Directory { on_disk, at: Some(path.clone()), number });
                     }
-                    if !directories.is_empty() {
+                    if state.contents.len() > first {
                         self.changed.notify_all();
                     }
-                    state.contents[directory.number] = Contents { entries, directories };
+                    state.contents[directory.number] = Contents { entries, first };
                 }
                 Err(error) if state.failure.as_ref().is_none_or(|(first, _)| directory.at < *first) => {
                     state.failure = Some((directory.at, error));

@@ -21,9 +21,6 @@ pub(super) const LARGEST: u64 = (1 << 36) - 1;
 /// apk's own limit (`apk_tar_parse`), with room for a directory's slash.
 pub(super) const LONGEST_PATH: usize = 4084;
 
-/// The longest user or group name: 32 bytes with the NUL at the end.
-pub(super) const LONGEST_OWNER: usize = 31;
-
 /// What an entry's header says.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a> {

@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 use super::info::{self, Facts, NO_HASH};
 use super::read::{Piece, read};
 use super::scripts::ScriptFiles;
-use super::tar::{self, LARGEST, LONGEST_OWNER, LONGEST_PATH, Member, MemberKind};
+use super::tar::{self, LARGEST, LONGEST_PATH, Member, MemberKind};
 use super::{protected, scripts, setup};
 use crate::archive::compress::gzip::store;
 use crate::archive::compress::{Compression, Encoder};
@@ -129,21 +129,7 @@ fn check(path: &PackagePath, entry: &Entry) -> Result<()> {
         }
         _ => {}
     }
-    for name in [&entry.owner.user, &entry.owner.group] {
-        if name.is_empty()
-            || name.len() > LONGEST_OWNER
-            || name.contains(|c: char| c.is_control() || c == ':')
-        {
-            let reason = "a user's or group's name has 1 to 31 bytes, no `:` and no control character";
-            return Err(Error::Option {
-                format: "apk",
-                option: "the owner",
-                value: name.to_string(),
-                reason,
-            });
-        }
-    }
-    Ok(())
+    crate::archive::tar::check_owner(&entry.owner, "apk")
 }
 
 /// As abuild counts (`prepare_metafiles`): the bytes of all files, a file with several names once. A package of 0

@@ -118,6 +118,16 @@ impl Compression {
         }
     }
 
+    /// A whole stream that holds `bytes`, compressed on this thread.
+    ///
+    /// # Errors
+    /// As [`Encoder::new`].
+    pub fn whole(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut encoder = Encoder::new(self, Resources { threads: NonZeroUsize::MIN }, Vec::new())?;
+        encoder.write_all(bytes)?;
+        encoder.finish()
+    }
+
     /// What a compressor with that many threads takes, in bytes.
     pub(crate) fn memory(self, threads: NonZeroUsize) -> u64 {
         match self {

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use tar::{EntryType, Header};
 
-use crate::{Inherited, Owner, Timestamp};
+use crate::{Error, Inherited, Owner, Timestamp};
 
 /// Writes an archive.
 pub(crate) struct Writer<W: Write> {
@@ -94,6 +94,18 @@ pub(crate) enum MemberKind<'a> {
 
 /// The longest user or group name: 32 bytes with the NUL at the end.
 pub(crate) const LONGEST_OWNER: usize = 31;
+
+/// An owner's names go into fields of fixed size, and to getpwnam(3) on the customer's machine.
+pub(crate) fn check_owner(owner: &Owner, format: &'static str) -> Result<(), Error> {
+    for name in [&owner.user, &owner.group] {
+        let is_odd = |c: char| c.is_control() || c == ':';
+        if name.is_empty() || name.len() > LONGEST_OWNER || name.contains(is_odd) {
+            let reason = "a user's or group's name has 1 to 31 bytes, no `:` and no control character";
+            return Err(Error::Option { format, option: "the owner", value: name.to_string(), reason });
+        }
+    }
+    Ok(())
+}
 
 impl<W: Write> Writer<W> {
     /// Starts an archive whose members all have this time.

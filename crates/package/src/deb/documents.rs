@@ -9,12 +9,9 @@
 //! A file that the project packages itself is left alone. The copyright file does not name a copyright holder:
 //! the metadata does not say who that is.
 
-use std::io::Write as _;
-use std::num::NonZeroUsize;
-
 use super::{Options, control};
-use crate::archive::compress::{Compression, Encoder};
-use crate::{Entry, Error, FileTree, Mark, Metadata, Package, PackagePath, Resources, Result, changelog};
+use crate::archive::compress::Compression;
+use crate::{Entry, Error, FileTree, Mark, Metadata, Package, PackagePath, Result, changelog};
 
 /// The documents that `package` lacks.
 pub(super) fn missing(package: &Package) -> Result<FileTree> {
@@ -149,10 +146,7 @@ fn ending_in_line_break(text: &str) -> String {
 }
 
 fn gzip(text: &str) -> Result<Vec<u8>> {
-    let one_thread = Resources { threads: NonZeroUsize::MIN };
-    let mut encoder = Encoder::new(Compression::Gzip(9), one_thread, Vec::new())?;
-    encoder.write_all(text.as_bytes())?;
-    Ok(encoder.finish()?)
+    Ok(Compression::Gzip(9).whole(text.as_bytes())?)
 }
 
 #[cfg(test)]

@@ -7,13 +7,10 @@ use super::{control, scripts};
 use crate::file_tree::Kind;
 use crate::{Entry, Error, Owner, Package, PackagePath, Result, deb};
 
-/// Every entry of a package, sorted by path.
-pub(super) type Entries<'a> = Vec<(&'a PackagePath, &'a Entry)>;
-
 /// By name: mode and bytes.
 pub(super) type Members = BTreeMap<String, (u16, Vec<u8>)>;
 
-/// All but `md5sums`.
+/// All but `md5sums`; `entries` are sorted by path.
 pub(super) fn of(
     package: &Package,
     entries: &[(&PackagePath, &Entry)],

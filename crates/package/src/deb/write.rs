@@ -18,22 +18,19 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{SeekFrom, Write as _};
-use std::num::NonZeroUsize;
 
 use md5::{Digest as _, Md5};
 
-use super::members::{self, Entries, Members};
+use super::members::{self, Members};
 use super::{control, documents};
 use crate::archive::ar::{self, SIZE_LIMIT};
-use crate::archive::compress::{Compression, Encoder, gzip, zstd};
+use crate::archive::compress::{Compression, gzip, zstd};
 use crate::archive::part::digits;
-use crate::archive::tar::{self, LONGEST_OWNER, Member, MemberKind};
+use crate::archive::tar::{self, Member, MemberKind};
 use crate::file_tree::Kind;
 use crate::format::Output;
 use crate::together::{Archive, Contents, Digest, Hashing, Parts, Stream, Written};
-use crate::{
-    Content, Entry, Error, FileTree, Owner, Package, PackagePath, Resources, Result, Timestamp, sysusers,
-};
+use crate::{Content, Entry, Error, FileTree, Owner, Package, PackagePath, Result, Timestamp, sysusers};
 
 /// A package in parts.
 pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
@@ -68,7 +65,8 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         head.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
-    let mut entries: Entries<'_> = head.iter().map(|item| (&*item.path, &*item.entry)).collect();
+    let mut entries: Vec<(&PackagePath, &Entry)> =
+        head.iter().map(|item| (&*item.path, &*item.entry)).collect();
     put_in(&mut entries, added.iter());
     if let Some((path, _)) = entries.iter().find(|(path, _)| path.as_bytes().contains(&b'\n')) {
         // `tarobject` in dpkg's src/main/archives.c; and `md5sums` is made of lines.
@@ -82,7 +80,7 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
     for (_, entry) in &entries {
         match owner(entry, &default_owner) {
             by_number if *by_number == default_owner && verbatim.is_some_and(|it| it.is_numeric) => {}
-            owner => check_owner(owner)?,
+            owner => tar::check_owner(owner, "deb")?,
         }
     }
     let (conffiles, control) = match verbatim {
@@ -108,15 +106,15 @@ pub(super) fn parts(package: &Package) -> Result<Box<dyn Parts + '_>> {
         control,
         is_verbatim: verbatim.is_some(),
         has_gzip_control: package.options.deb.gzip_control,
-        reserved: 0,
+        reserved: None,
         start: 0,
     };
     if !is_slow(deb.control_compression()) {
         let placeholders: Vec<[u8; 16]> = (0..deb.data.items.len() as u64).map(gzip::placeholder).collect();
         let tar = deb.control_tar(&placeholders)?;
-        deb.reserved = deb.reserve(&tar)?;
+        deb.reserved = Some(deb.reserve(&tar)?);
     }
-    deb.start = deb.front(&vec![0; deb.reserved], 0)?.len() as u64;
+    deb.start = deb.front(&vec![0; deb.reserved.unwrap_or(0)], 0)?.len() as u64;
     Ok(Box::new(deb))
 }
 
@@ -131,8 +129,8 @@ struct Deb<'a> {
     control: Members,
     is_verbatim: bool,
     has_gzip_control: bool,
-    /// The length that is kept for control.tar, compressed; 0 where it is not known before.
-    reserved: usize,
+    /// The length that is kept for control.tar, compressed; `None` where data.tar is moved behind it.
+    reserved: Option<usize>,
     start: u64,
 }
 
@@ -249,14 +247,10 @@ impl Deb<'_> {
 
     /// control.tar, at exactly that length where a place is kept; `None` when it does not fit.
     fn compress_control(&self, tar: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(match self.control_compression() {
-            Compression::Gzip(_) => gzip::padded(tar, self.reserved),
-            Compression::Zstd(level) if self.reserved > 0 => zstd::padded(level, tar, self.reserved)?,
-            other => {
-                let mut encoder = Encoder::new(other, Resources { threads: NonZeroUsize::MIN }, Vec::new())?;
-                encoder.write_all(tar)?;
-                Some(encoder.finish()?)
-            }
+        Ok(match (self.control_compression(), self.reserved) {
+            (Compression::Gzip(_), Some(length)) => gzip::padded(tar, length),
+            (Compression::Zstd(level), Some(length)) => zstd::padded(level, tar, length)?,
+            (other, _) => Some(other.whole(tar)?),
         })
     }
 
@@ -417,23 +411,4 @@ fn md5sums(sums: &[(&PackagePath, [u8; 16])]) -> Vec<u8> {
 /// Who owns `entry`: root stands for "nobody was named".
 fn owner<'a>(entry: &'a Entry, default: &'a Owner) -> &'a Owner {
     if entry.owner == Owner::default() { default } else { &entry.owner }
-}
-
-/// An owner's names go into fields of fixed size, and to getpwnam(3) on the customer's machine.
-fn check_owner(owner: &Owner) -> Result<()> {
-    for name in [&owner.user, &owner.group] {
-        if name.is_empty()
-            || name.len() > LONGEST_OWNER
-            || name.contains(|c: char| c.is_control() || c == ':')
-        {
-            let reason = "a user's or group's name has 1 to 31 bytes, no `:` and no control character";
-            return Err(Error::Option {
-                format: "deb",
-                option: "the owner",
-                value: name.to_string(),
-                reason,
-            });
-        }
-    }
-    Ok(())
 }

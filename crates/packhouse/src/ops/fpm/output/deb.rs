@@ -1,12 +1,11 @@
 //! The output `deb`.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use fs_err as fs;
-use packhouse_package::archive::compress::{Compression, Encoder};
-use packhouse_package::{Entry, Format, Mark, Options, Owner, PackagePath, Resources, Timestamp, deb};
+use packhouse_package::archive::compress::Compression;
+use packhouse_package::{Entry, Format, Mark, Options, Owner, PackagePath, Timestamp, deb};
 
 use super::super::draft::{Draft, named, read_text};
 use super::super::log::{Detail, Failure, Level, Log, Result};
@@ -456,8 +455,5 @@ fn put_triggers(members: &mut BTreeMap<String, (u16, Vec<u8>)>, context: &Contex
 
 /// At the hardest level, on one thread.
 fn gzip(text: &[u8]) -> Result<Vec<u8>> {
-    let one_thread = Resources { threads: std::num::NonZeroUsize::MIN };
-    let mut encoder = Encoder::new(Compression::Gzip(9), one_thread, Vec::new())?;
-    encoder.write_all(text)?;
-    Ok(encoder.finish()?)
+    Ok(Compression::Gzip(9).whole(text)?)
 }
